@@ -269,3 +269,34 @@ func TestGain(t *testing.T) {
 		})
 	}
 }
+
+// Who was held up has missed what passed meanwhile: it does not catch up.
+func TestStallIsAGap(t *testing.T) {
+	f := audio.Format{Rate: 48000, Channels: 1, Bits: 16}
+	synctest.Test(t, func(t *testing.T) {
+		var rec virtual.Recorder
+		o := virtual.New(virtual.Options{Clock: audiotest.Clock{}, Capture: rec.Capture})
+		must(t, o.Join(bg, audio.Member{ID: "a"}))
+		line := audio.Timeline{Zero: audiotest.Clock{}.Now().Add(virtual.Lead), Rate: f.Rate}
+		must(t, o.Start(bg, f, line))
+		write(t, o, f, 0, audiotest.Noise(f, -6, 48000, 1))
+		<-time.After(virtual.Lead + 100*time.Millisecond)
+		must(t, o.Stall("a", true))
+		<-time.After(300 * time.Millisecond)
+		if st := o.Status()[0]; st.State != audio.Stalled {
+			t.Errorf("held up, it is %v", st.State)
+		}
+		must(t, o.Stall("a", false))
+		<-time.After(time.Second)
+		must(t, o.Close())
+		var gaps [][2]audio.Pos
+		for _, p := range rec.Played("a") {
+			if p.PCM == nil {
+				gaps = append(gaps, [2]audio.Pos{p.Pos, p.Pos + p.Frames})
+			}
+		}
+		if len(gaps) != 1 || gaps[0] != [2]audio.Pos{4800, 19200} {
+			t.Errorf("gaps %v, want one of [4800 19200]", gaps)
+		}
+	})
+}
