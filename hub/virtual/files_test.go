@@ -282,7 +282,7 @@ func TestStallIsAGap(t *testing.T) {
 		write(t, o, f, 0, audiotest.Noise(f, -6, 48000, 1))
 		<-time.After(virtual.Lead + 100*time.Millisecond)
 		must(t, o.Stall("a", true))
-		<-time.After(300 * time.Millisecond)
+		<-time.After(310 * time.Millisecond) // not the edge of a block
 		if st := o.Status()[0]; st.State != audio.Stalled {
 			t.Errorf("held up, it is %v", st.State)
 		}
@@ -295,8 +295,8 @@ func TestStallIsAGap(t *testing.T) {
 				gaps = append(gaps, [2]audio.Pos{p.Pos, p.Pos + p.Frames})
 			}
 		}
-		if len(gaps) != 1 || gaps[0] != [2]audio.Pos{4800, 19200} {
-			t.Errorf("gaps %v, want one of [4800 19200]", gaps)
+		if len(gaps) != 1 || gaps[0] != [2]audio.Pos{4800, 19680} {
+			t.Errorf("gaps %v, want one of [4800 19680]", gaps)
 		}
 	})
 }
