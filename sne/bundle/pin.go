@@ -48,6 +48,7 @@ type Pin struct {
 	ID        wire.ID `json:"id"`         // of the Bundle with that Seq; zero = none seen
 	MinSeq    uint64  `json:"min_seq"`    // highest seen
 	NotBefore uint64  `json:"not_before"` // latest of its verified Bundles, ms: this root's lower bound of the time
+	Catalog   uint64  `json:"catalog"`    // highest catalogue seq seen
 }
 
 // NewPin starts a pin from a URL; nothing was seen yet.

@@ -73,7 +73,7 @@ func padded(n int) bool {
 }
 
 // pad makes the plaintext: parts, then padding (kind 0 and zeros) up to the
-// next allowed length. room is for what the caller appends by sealing in place.
+// next allowed length.
 func pad(parts ...[]byte) ([]byte, error) {
 	n := 0
 	for _, p := range parts {
@@ -86,7 +86,7 @@ func pad(parts ...[]byte) ([]byte, error) {
 	if size > MaxPlaintext {
 		return nil, ErrTooLong
 	}
-	b := make([]byte, 0, size+kdf.Overhead)
+	b := make([]byte, 0, size)
 	for _, p := range parts {
 		b = append(b, p...)
 	}
