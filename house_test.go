@@ -88,7 +88,7 @@ func rules() []rule {
 		{"hub/jack/...", []string{"self", "hub/audio/..."}},
 		{"hub/virtual/...", []string{"self", "hub/audio/..."}},
 		{"hub/api/...", []string{"hub/room", "wallet", "self"}},
-		{"ui/...", []string{"hub/room", "wallet", "self", "hub/api/guard"}},
+		{"ui/...", []string{"hub/room", "wallet", "self", "hub/api/guard", "hub/api/sse"}},
 		{"hub/stream/...", []string{"self", "hub/audio/...", "wallet", "sne/..."}},
 		{"hub/player/...", []string{"self", "hub/audio/...", "hub/room"}},
 		{"hub/store/...", []string{"self", "hub/room"}},

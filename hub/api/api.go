@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"sonahub/hub/api/sse"
 	"sonahub/hub/room"
 	"sonahub/wallet"
 )
@@ -47,14 +48,12 @@ type Hub interface {
 
 // Config are the interface's parameters; only Hub is needed.
 type Config struct {
-	Hub          Hub
-	Owner        func(*http.Request) bool // who may act; nil = nobody
-	Logger       *slog.Logger             // nil = discard
-	Now          func() time.Time         // nil = time.Now
-	Timeout      time.Duration            // of one command or query; 0 = 10 s
-	Heartbeat    time.Duration            // of a quiet event stream; 0 = 15 s
-	WriteTimeout time.Duration            // of one event to one client; 0 = 10 s
-	Streams      int                      // event streams at once; 0 = 64
+	Hub     Hub
+	Owner   func(*http.Request) bool // who may act; nil = nobody
+	Logger  *slog.Logger             // nil = discard
+	Now     func() time.Time         // nil = time.Now
+	Timeout time.Duration            // of one command or query; 0 = 10 s
+	Streams sse.Config               // limits of the event streams
 }
 
 // Handler answers everything below /api/. Its event streams end with their
@@ -62,7 +61,7 @@ type Config struct {
 type Handler struct {
 	Config
 	mux     *http.ServeMux
-	streams chan struct{} // one token per open stream
+	streams *sse.Server
 }
 
 // route is one resource of the interface.
@@ -82,13 +81,10 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	orDefault(&c.Timeout, 10*time.Second)
-	orDefault(&c.Heartbeat, 15*time.Second)
-	orDefault(&c.WriteTimeout, 10*time.Second)
-	if c.Streams <= 0 {
-		c.Streams = 64
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
 	}
-	h := &Handler{Config: c, mux: http.NewServeMux(), streams: make(chan struct{}, c.Streams)}
+	h := &Handler{Config: c, mux: http.NewServeMux(), streams: sse.New(c.Streams)}
 	allow := map[string]string{}
 	for _, r := range h.routes() {
 		h.mux.HandleFunc(r.method+" "+r.path, r.serve)
@@ -103,12 +99,6 @@ func New(c Config) *Handler {
 		h.fail(w, r, Problem{"not_found", "There is no such resource.", "See /api/openapi.yaml for what there is."})
 	})
 	return h
-}
-
-func orDefault(d *time.Duration, v time.Duration) {
-	if *d <= 0 {
-		*d = v
-	}
 }
 
 func (h *Handler) routes() []route {

@@ -2,14 +2,13 @@ package api
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"sonahub/hub/api/sse"
 	"sonahub/hub/room"
 )
 
@@ -78,7 +77,7 @@ func TestEvents(t *testing.T) {
 
 func TestHeartbeat(t *testing.T) {
 	f := newFake()
-	_, lines := listen(t, serve(t, f, Config{Heartbeat: time.Millisecond}).URL)
+	_, lines := listen(t, serve(t, f, Config{Streams: sse.Config{Heartbeat: time.Millisecond}}).URL)
 	next(t, lines)
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), ": ") {
@@ -90,71 +89,10 @@ func TestHeartbeat(t *testing.T) {
 
 func TestTooManyStreams(t *testing.T) {
 	f := newFake()
-	s := serve(t, f, Config{Streams: 1})
+	s := serve(t, f, Config{Streams: sse.Config{Max: 1}})
 	_, lines := listen(t, s.URL)
 	next(t, lines)
 	if res, _ := listen(t, s.URL); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("second stream: %d", res.StatusCode)
 	}
 }
-
-// deaf is a client that takes nothing: its writes end by the deadline alone.
-type deaf struct {
-	head     http.Header
-	deadline time.Time
-}
-
-func (d *deaf) Header() http.Header                { return d.head }
-func (d *deaf) WriteHeader(int)                    {}
-func (d *deaf) Flush()                             {}
-func (d *deaf) SetWriteDeadline(t time.Time) error { d.deadline = t; return nil }
-func (d *deaf) Write([]byte) (int, error) {
-	wait := time.NewTimer(time.Until(d.deadline))
-	defer wait.Stop()
-	<-wait.C
-	return 0, context.DeadlineExceeded
-}
-
-func TestDeafClientIsDropped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := New(Config{Hub: newFake()})
-		start := time.Now()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "/api/events", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.ServeHTTP(&deaf{head: http.Header{}}, r)
-		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("dropped after %s", took)
-		}
-	})
-}
-
-func TestStreamEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := New(Config{Hub: newFake()})
-		ctx, cancel := context.WithCancel(t.Context())
-		r, err := http.NewRequestWithContext(ctx, "GET", "/api/events", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() { defer close(done); h.ServeHTTP(&taker{head: http.Header{}}, r) }()
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		select {
-		case <-done:
-		default:
-			t.Error("the stream goes on")
-		}
-	})
-}
-
-// taker is a client that takes everything.
-type taker struct{ head http.Header }
-
-func (d *taker) Header() http.Header         { return d.head }
-func (d *taker) WriteHeader(int)             {}
-func (d *taker) Flush()                      {}
-func (d *taker) Write(b []byte) (int, error) { return len(b), nil }
