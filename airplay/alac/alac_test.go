@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"sonahub/airplay/raoptest"
 )
 
 // signals are the kinds of sound that drive the coder into its corners.
@@ -56,7 +58,7 @@ func TestRoundTrip(t *testing.T) {
 				if len(packet) > MaxSize || len(packet) < MinSize {
 					t.Fatalf("packet %d: %d bytes", i, len(packet))
 				}
-				got, err := decode(packet)
+				got, err := raoptest.Decode(packet)
 				if err != nil {
 					t.Fatalf("packet %d: %v", i, err)
 				}
@@ -173,7 +175,7 @@ func FuzzRoundTrip(f *testing.F) {
 				fr[i] = int16(uint16(a) | uint16(b)<<8)
 			}
 			packet := e.Encode(nil, &fr)
-			got, err := decode(packet)
+			got, err := raoptest.Decode(packet)
 			if err != nil || got != fr || len(packet) < MinSize || len(packet) > MaxSize {
 				t.Fatalf("packet of %d bytes: %v", len(packet), err)
 			}

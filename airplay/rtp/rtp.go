@@ -73,6 +73,13 @@ func (a Audio) Append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint32(dst, a.SSRC)
 }
 
+// MarkFirst returns a copy of a packet with Audio.First set.
+func MarkFirst(packet []byte) []byte {
+	packet = append([]byte(nil), packet...)
+	packet[1] |= marker
+	return packet
+}
+
 // Sync ties frames to the sender's clock: frame Frame sounds FixedLatency
 // after At.
 type Sync struct {

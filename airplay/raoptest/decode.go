@@ -1,11 +1,15 @@
-package alac
+package raoptest
 
 import (
 	"errors"
 	mathbits "math/bits"
 )
 
-var errPacket = errors.New("alac test decoder: bad packet")
+// frameLength is the number of frames in a packet.
+const frameLength = 352
+
+// ErrPacket is returned for packets that no encoder should make.
+var ErrPacket = errors.New("raoptest: bad ALAC packet")
 
 // reader reads a bit string; beyond the end it gives zeros and remembers it.
 type reader struct {
@@ -28,13 +32,14 @@ func (r *reader) bits(n int) uint32 {
 	return v
 }
 
-// decode is written from the description of the format, in the way of a
-// decoder and not as the encoder backwards.
-func decode(packet []byte) (Frame, error) {
-	var f Frame
+// Decode turns an ALAC packet of 352 stereo frames of 16 bit into samples. It
+// is written from the description of the format, in the way of a decoder and
+// not as the encoder backwards.
+func Decode(packet []byte) ([2 * frameLength]int16, error) {
+	var f [2 * frameLength]int16
 	r := &reader{data: packet}
 	if r.bits(3) != 1 || r.bits(4) != 0 || r.bits(12) != 0 || r.bits(3) != 0 {
-		return f, errPacket
+		return f, ErrPacket
 	}
 	if r.bits(1) == 1 {
 		for i := range f {
@@ -58,7 +63,7 @@ func decode(packet []byte) (Frame, error) {
 	for c := range 2 {
 		out[c] = synthesize(r.residuals(rate[c]), taps[c], den[c])
 	}
-	for i := range FrameLength {
+	for i := range frameLength {
 		u, v := out[0][i], out[1][i]
 		if mixRes != 0 {
 			u += v - mixRes*v>>mixBits
@@ -71,7 +76,7 @@ func decode(packet []byte) (Frame, error) {
 
 func (r *reader) finish() error {
 	if r.bits(3) != 7 || r.over || len(r.data) != (r.at+7)/8 {
-		return errPacket
+		return ErrPacket
 	}
 	return nil
 }
@@ -95,9 +100,9 @@ func (r *reader) scalar(k, raw int) uint32 {
 }
 
 func (r *reader) residuals(rate uint32) []int32 {
-	out := make([]int32, 0, FrameLength)
+	out := make([]int32, 0, frameLength)
 	history, sign := uint32(10), uint32(0)
-	for len(out) < FrameLength && !r.over {
+	for len(out) < frameLength && !r.over {
 		k := min(31-mathbits.LeadingZeros32(history>>9+3), 14)
 		x := r.scalar(k, 17) + sign
 		sign = 0
@@ -111,15 +116,15 @@ func (r *reader) residuals(rate uint32) []int32 {
 		} else {
 			history += x*rate - history*rate>>9
 		}
-		if history < 128 && len(out) < FrameLength {
+		if history < 128 && len(out) < frameLength {
 			k := mathbits.LeadingZeros32(history) - 24 + int((history+16)>>6)
-			for n := r.scalar(k, 16); n > 0 && len(out) < FrameLength; n-- {
+			for n := r.scalar(k, 16); n > 0 && len(out) < frameLength; n-- {
 				out = append(out, 0)
 			}
 			history, sign = 0, 1
 		}
 	}
-	for len(out) < FrameLength {
+	for len(out) < frameLength {
 		out = append(out, 0)
 	}
 	return out
