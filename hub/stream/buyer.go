@@ -1,0 +1,253 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sonahub/hub/audio"
+	"sonahub/sne/fetch"
+	"sonahub/sne/manifest"
+	"sonahub/sne/message"
+	"sonahub/sne/wire"
+	"sonahub/wallet"
+)
+
+// Backoff between tries while the platform or the purse cannot deliver.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 4 * time.Second // an origin that is back is noticed within this
+)
+
+// badTries is how often a rung may deliver bytes that do not verify before
+// another rung is tried.
+const badTries = 2
+
+// lastWord bounds what is written to the ledger after Close.
+const lastWord = 3 * time.Second
+
+// buy keeps the ahead window filled until the source is closed.
+func (s *Source) buy(ctx context.Context) {
+	defer close(s.done)
+	next := uint64(s.from / s.epoch)
+	retry, bad := firstRetry, 0
+	for ctx.Err() == nil {
+		n := s.allowed(next)
+		if n == 0 {
+			s.attend(ctx)
+			continue
+		}
+		l, err := s.lot(ctx, next, n)
+		if err == nil {
+			next = l.records[len(l.records)-1].Number + 1
+			s.add(l)
+			retry, bad = firstRetry, 0
+			if l.fault != nil {
+				break
+			}
+			s.fetchAhead(ctx, next, l.rung)
+			continue
+		}
+		if errors.Is(err, fetch.ErrMalformed) || errors.Is(err, manifest.ErrRecord) {
+			if bad++; bad >= badTries && s.dropRung() {
+				bad = 0
+			}
+		}
+		if !s.passing(err, bad) {
+			s.stop(err)
+			break
+		}
+		s.say(err)
+		s.wait(ctx, retry)
+		retry = min(2*retry, lastRetry)
+	}
+	for ctx.Err() == nil { // nothing more to buy, still much to hear
+		s.attend(ctx)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	s.settled(true)
+	s.tell(last)
+}
+
+// allowed is how many epochs may be bought now from epoch next on.
+func (s *Source) allowed(next uint64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.start(next)
+	if at >= s.total || s.hold || s.fail != nil {
+		return 0
+	}
+	if s.count > 0 && !s.wanted {
+		return 0 // the opening of a track that is only next in the queue
+	}
+	rate := s.format.Rate
+	n := Plan(max(0, at-s.heard).Duration(rate), (s.heard - s.from).Duration(rate), s.every, s.count)
+	if free := s.cfg.Item.FreeEpochs - int(next); free > 0 {
+		n = min(n, free)
+	}
+	return n
+}
+
+// start is the position of an epoch's first frame.
+func (s *Source) start(epoch uint64) audio.Pos { return audio.Pos(epoch) * s.epoch }
+
+func (s *Source) add(l *lot) {
+	s.mu.Lock()
+	s.lots = append(s.lots, l)
+	s.count++
+	s.why = ""
+	s.mu.Unlock()
+	poke(s.ready)
+}
+
+// stop ends the buying for good; what is bought is still played.
+func (s *Source) stop(err error) {
+	if errors.Is(err, context.Canceled) {
+		err = audio.ErrClosed
+	}
+	s.mu.Lock()
+	s.fail, s.why = err, err.Error()
+	s.mu.Unlock()
+	poke(s.ready)
+}
+
+// say keeps why there is nothing to play at present.
+func (s *Source) say(err error) {
+	s.cfg.Log.Warn("stream: trying again", "item", s.cfg.Item.Title, "err", err)
+	s.mu.Lock()
+	s.why = plain(err)
+	s.mu.Unlock()
+}
+
+// plain is a fault in the words of a household.
+func plain(err error) string {
+	switch {
+	case errors.Is(err, fetch.ErrUnreachable):
+		return "the music platform does not answer"
+	case errors.Is(err, fetch.ErrBusy):
+		return "the music platform is busy"
+	case errors.Is(err, fetch.ErrNotFound):
+		return "the music platform is still preparing this piece"
+	case errors.Is(err, fetch.ErrMalformed):
+		return "the music platform sent damaged data"
+	}
+	return err.Error()
+}
+
+// attend tells what was heard and waits for news of the listener.
+func (s *Source) attend(ctx context.Context) {
+	more := s.settled(false)
+	s.tell(ctx)
+	if more {
+		s.pause(ctx, hearsay)
+		return
+	}
+	select {
+	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
+
+// pause waits for d, or less if there are news.
+func (s *Source) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.wake:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// wait backs off for d, whatever the news.
+func (s *Source) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// passing reports whether a fault may pass by itself.
+func (s *Source) passing(err error, bad int) bool {
+	var exposure *wallet.ExposureError
+	var refusal *message.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &refusal):
+		return refusal.Code == message.CodeBusy || refusal.Code == message.CodeRate || refusal.Code == message.CodeInternal
+	case errors.As(err, &exposure):
+		return true
+	case errors.Is(err, fetch.ErrMalformed), errors.Is(err, manifest.ErrRecord):
+		return bad < badTries
+	}
+	var f *fetch.Error
+	return errors.As(err, &f) && !errors.Is(err, fetch.ErrGone)
+}
+
+// dropRung gives up the rung that delivers damage and reports whether another
+// one is left.
+func (s *Source) dropRung() bool {
+	if len(s.cfg.Ladder) < 2 {
+		return false
+	}
+	now := choose(s.cfg.Ladder, s.cfg.Meter)
+	var rest []Rung
+	for _, r := range s.cfg.Ladder {
+		if r != now {
+			rest = append(rest, r)
+		}
+	}
+	s.cfg.Ladder = rest
+	return true
+}
+
+// choose returns the rung of a purchase: of one that is owned the best of its
+// tier, otherwise the best that arrives in time.
+func (s *Source) choose(own *wallet.Proof) Rung {
+	if own == nil {
+		return choose(s.cfg.Ladder, s.cfg.Meter)
+	}
+	var tier []Rung
+	for _, r := range s.cfg.Ladder {
+		if r.Tier == own.Tier {
+			tier = append(tier, r)
+		}
+	}
+	return choose(tier, s.cfg.Meter)
+}
+
+// head returns the verified Head of a tier, which must fit what is known of
+// the broadcast.
+func (s *Source) head(ctx context.Context, tier uint16) (*manifest.Head, error) {
+	if h := s.heads[tier]; h != nil {
+		return h, nil
+	}
+	h, err := s.cfg.Shop.Head(ctx, s.cfg.Item.ID, tier)
+	if err != nil {
+		return nil, err
+	}
+	if s.total != 0 && (audio.Pos(h.TotalFrames) != s.total || audio.Rate(h.Rate) != s.format.Rate ||
+		int(h.Channels) != s.format.Channels || int(h.Bits) != s.format.Bits || time.Duration(h.EpochMs)*time.Millisecond != s.every) {
+		return nil, fmt.Errorf("the tiers of %q do not fit each other", s.cfg.Item.Title)
+	}
+	if h.TotalFrames == 0 || h.EpochMs == 0 || h.TreeSize == 0 {
+		return nil, fmt.Errorf("%q is empty", s.cfg.Item.Title)
+	}
+	s.heads[tier] = h
+	return h, nil
+}
+
+// fetchAhead lets the ciphertext of the coming epochs arrive; it is free.
+func (s *Source) fetchAhead(ctx context.Context, next uint64, r Rung) {
+	if h := s.heads[r.Tier]; h != nil && next < h.TreeSize {
+		s.stock.ahead(ctx, h, next, r.R)
+	}
+}
+
+// id is the item's broadcast id.
+func (s *Source) id() wire.ID { return s.cfg.Item.ID }
