@@ -149,6 +149,8 @@ func (t *Track) open(size int64) error {
 // check refuses formats that no broadcast can be made of.
 func (t *Track) check() error {
 	switch f := t.Format; {
+	case t.Frames == 0:
+		return reason("the file holds no sound")
 	case f.Channels > 2:
 		return reason(fmt.Sprintf("%d channels; only mono and stereo are supported", f.Channels))
 	case f.Rate < 8000 || f.Rate > audio.MaxRate:

@@ -53,7 +53,7 @@ func (t *Track) openMP3(start, size int64) error {
 	t.Format = audio.Format{Rate: audio.Rate(h.rate), Channels: h.channels, Bits: 16}
 	t.Kind, t.dec = "mp3", d
 	if d.left == 0 {
-		return nil
+		return nil // Open refuses it
 	}
 	// Without Seek the library does not walk the whole file first.
 	d.dec, err = mp3.NewDecoder(struct{ io.Reader }{bufferedFrom(sound)})

@@ -36,8 +36,11 @@ func sniff(head []byte) string {
 	}
 	// MPEG: 11 bits of sync, then version and layer.
 	if len(head) >= 4 && head[0] == 0xFF && head[1]&0xE0 == 0xE0 {
-		switch head[1] >> 1 & 3 {
+		switch version, layer := head[1]>>3&3, head[1]>>1&3; layer {
 		case 1:
+			if version == 0 {
+				return "MPEG 2.5 (MP3 below 16 kHz) is not supported"
+			}
 			return "mp3"
 		case 0:
 			return "AAC is not supported"
