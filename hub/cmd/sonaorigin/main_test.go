@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want error
+	}{
+		{[]string{"--print-config", "--welcome", "0", "--listen", ":1"}, nil},
+		{[]string{"--help"}, flag.ErrHelp},
+		{[]string{"--lossless-price", "x"}, errUsage},
+		{[]string{"music"}, errUsage},
+	} {
+		var out, log bytes.Buffer
+		if err := run(c.args, &out, &log, false); !errors.Is(err, c.want) {
+			t.Errorf("%v: got %v, want %v", c.args, err, c.want)
+		}
+		if c.want != nil {
+			continue
+		}
+		var s settings
+		if err := json.Unmarshal(out.Bytes(), &s); err != nil || s.Listen != ":1" || s.Lossless != 500 || s.Welcome != 0 {
+			t.Errorf("%s: %+v, %v", out.Bytes(), s, err)
+		}
+		if !s.config(nil).Welcome.Off {
+			t.Error("a welcome of 0 units is not off")
+		}
+	}
+}
+
+// TestRunUntilSignal runs the program in this process: the URL comes out, an
+// unreadable file is named, and SIGTERM ends it without an error.
+func TestRunUntilSignal(t *testing.T) {
+	music := t.TempDir()
+	if err := os.WriteFile(filepath.Join(music, "noise.mp3"), []byte("no music at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var log bytes.Buffer
+	done := make(chan error, 1)
+	go func() {
+		done <- run([]string{"--music", music, "--state", t.TempDir(), "--listen", "127.0.0.1:0"}, w, &log, false)
+	}()
+	line := make([]byte, 200)
+	if err := r.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	n, err := r.Read(line)
+	if err != nil || !strings.HasPrefix(string(line[:n]), "sne://127.0.0.1:") {
+		t.Fatalf("%q, %v", line[:n], err)
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("did not end")
+	}
+	if !strings.Contains(log.String(), "noise.mp3") {
+		t.Errorf("the unreadable file is not named: %s", log.String())
+	}
+}
