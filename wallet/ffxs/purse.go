@@ -114,11 +114,13 @@ func (p *Purse) step(name string) {
 	}
 }
 
-// Balance implements wallet.Rail: free tokens.
+// Balance implements wallet.Rail: free tokens of key sets that are still
+// redeemed.
 func (p *Purse) Balance(ctx context.Context, tx wallet.Tx, root string) (wallet.Msat, error) {
 	var sum wallet.Msat
-	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum((1 << denom) * unit_msat), 0) FROM ffxs_token JOIN ffxs_root USING (root)
-		WHERE holder = '' AND (?1 = '' OR root = ?1)`, root).Scan(&sum)
+	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum((1 << denom) * unit_msat), 0) FROM ffxs_token t
+		JOIN ffxs_root r ON r.root = t.root JOIN ffxs_issue i ON i.id = t.issue JOIN ffxs_keyset k ON k.root = t.root AND k.id = i.keyset
+		WHERE holder = '' AND rank >= 0 AND (?1 = '' OR t.root = ?1)`, root).Scan(&sum)
 	return sum, err
 }
 
