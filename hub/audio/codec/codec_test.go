@@ -257,14 +257,29 @@ func TestBadSegmentHarmsNoOther(t *testing.T) {
 		if b, err := bad.decode(d); !errors.Is(err, ErrSegment) || b != nil {
 			t.Errorf("rung %d: a cut segment gave %v", rung, err)
 		}
+		// What is skipped is not joined to.
 		b, err := pieces[2].decode(d)
 		if err != nil || !slices.Equal(b.PCM, pcm[2*17640*2:]) {
 			t.Errorf("rung %d: the segment behind a bad one suffered: %v", rung, err)
 		}
 	}
+	// A second try for the same place joins as if there had been no first.
+	pieces := encode(t, f, pcm[:2*2*17640], []int{17640, 17640}, []int{128000, 96000})
+	want := decode(t, f, pieces)
 	d, err := NewDecoder(f)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := pieces[0].decode(d); err != nil {
+		t.Fatal(err)
+	}
+	bad := pieces[1]
+	bad.packets = bad.packets[:3]
+	if _, err := bad.decode(d); !errors.Is(err, ErrSegment) {
+		t.Errorf("a cut segment gave %v", err)
+	}
+	if b, err := pieces[1].decode(d); err != nil || !slices.Equal(b.PCM, want[2*17640:]) {
+		t.Errorf("the second try differs: %v", err)
 	}
 	for _, frames := range []int{-1, 0, math.MaxInt} {
 		if _, err := d.Opus(0, nil, opus.PreSkip, frames); !errors.Is(err, ErrSegment) {

@@ -12,8 +12,8 @@ import (
 
 // Decoder turns segments into a broadcast's sound. Positions may jump, as
 // after a seek; a segment that begins where the last one ended is joined to
-// it. A segment that is refused changes nothing but that nothing is joined to
-// it. One goroutine at a time.
+// it. A segment that is refused changes nothing: another one for the same
+// place joins as the first would have. One goroutine at a time.
 type Decoder struct {
 	f      audio.Format
 	filter *resample.Filter // from 48 kHz, nil if the broadcast has it
@@ -41,7 +41,7 @@ func NewDecoder(f audio.Format) (*Decoder, error) {
 // FLAC decodes a lossless segment of exactly that many frames at a position.
 // Only after an Opus segment are its first 5 ms other than encoded.
 func (d *Decoder) FLAC(at audio.Pos, packets [][]byte, frames int) (*audio.Block, error) {
-	tail, _ := d.take(at)
+	tail, _ := d.before(at)
 	pcm, err := flac.DecodeSegment(d.f, packets, frames)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSegment, err)
@@ -52,14 +52,14 @@ func (d *Decoder) FLAC(at audio.Pos, packets [][]byte, frames int) (*audio.Block
 		Crossfade(tail, x, d.f.Channels, d.fade)
 		d.out.Quantize(pcm[:span], x)
 	}
-	d.next, d.past = at+audio.Pos(frames), d.float(pcm[len(pcm)-span:])
+	d.next, d.tail, d.past = at+audio.Pos(frames), nil, d.float(pcm[len(pcm)-span:])
 	return &audio.Block{Format: d.f, At: at, PCM: pcm}, nil
 }
 
 // Opus decodes an Opus segment of exactly that many frames of the broadcast
 // at a position. preSkip counts frames at 48 kHz.
 func (d *Decoder) Opus(at audio.Pos, packets [][]byte, preSkip, frames int) (*audio.Block, error) {
-	tail, past := d.take(at)
+	tail, past := d.before(at)
 	ch := d.f.Channels
 	if frames < 1 || frames > maxSeconds*int(d.f.Rate) {
 		return nil, fmt.Errorf("%w: %d frames", ErrSegment, frames)
@@ -77,7 +77,7 @@ func (d *Decoder) Opus(at audio.Pos, packets [][]byte, preSkip, frames int) (*au
 	Crossfade(tail, s.Body, ch, d.fade)
 	pcm := make([]int32, len(s.Body))
 	d.out.Quantize(pcm, s.Body)
-	d.next, d.tail = at+audio.Pos(frames), s.Right[:min(len(s.Right), d.fade*ch)]
+	d.next, d.tail, d.past = at+audio.Pos(frames), s.Right[:min(len(s.Right), d.fade*ch)], nil
 	return &audio.Block{Format: d.f, At: at, PCM: pcm}, nil
 }
 
@@ -114,14 +114,12 @@ func mirrorTail(past, left, body []float64, channels int) (tail []float64) {
 	return tail
 }
 
-// take returns what is known of the segment before a position, and forgets
-// it.
-func (d *Decoder) take(at audio.Pos) (tail, past []float64) {
-	if at == d.next {
-		tail, past = d.tail, d.past
+// before returns what is known of the segment that ends at a position.
+func (d *Decoder) before(at audio.Pos) (tail, past []float64) {
+	if at != d.next {
+		return nil, nil
 	}
-	d.tail, d.past = nil, nil
-	return tail, past
+	return d.tail, d.past
 }
 
 // float widens samples.
