@@ -122,6 +122,7 @@ func (d *decoder) item(o object) Item {
 	if it.Kind != KindVOD && it.Kind != KindLive {
 		d.fail("kind")
 	}
+	it.Tiers = []Tier{} // an item may wait for its first tier
 	for _, t := range d.objects(o, "tiers") {
 		it.Tiers = append(it.Tiers, d.tier(t))
 	}
@@ -134,6 +135,7 @@ func (d *decoder) tier(o object) Tier {
 		Tier: uint16(d.number(o, "tier", 0xffff)), Name: d.text(o, "name"),
 		PriceMsatS: d.number(o, "price_msat_s", MaxPriceMsatS),
 	}
+	t.Renditions = []Rendition{}
 	for _, r := range d.objects(o, "renditions") {
 		d.require(r, "r")
 		t.Renditions = append(t.Renditions, Rendition{
