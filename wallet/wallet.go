@@ -75,6 +75,9 @@ func (Bearer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) }
 // LogValue hides the bytes from slog.
 func (Bearer) LogValue() slog.Value { return slog.StringValue("redacted") }
 
+// MarshalText hides it from JSON, also inside other values that are logged.
+func (Bearer) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
+
 // Outcome is how showing a proof ended.
 type Outcome int
 

@@ -48,6 +48,9 @@ func (Seed) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) }
 // LogValue hides the seed from slog.
 func (Seed) LogValue() slog.Value { return slog.StringValue("redacted") }
 
+// MarshalText hides it from JSON, also inside other values that are logged.
+func (Seed) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
+
 // Terms are the public terms of a key set.
 type Terms struct {
 	UnitMsat    uint16    // worth of a unit, msat; 0 = 100

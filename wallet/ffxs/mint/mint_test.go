@@ -3,6 +3,7 @@ package mint
 import (
 	"bytes"
 	"crypto/sha512"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -290,7 +291,11 @@ func TestPriceUnitsAndVoucher(t *testing.T) {
 	if _, err := NewVoucher(nil, 0); err == nil {
 		t.Error("empty voucher")
 	}
-	if s := fmt.Sprintf("%v %x %+v", Seed{0xab}, Seed{0xab}, Redeem{Tokens: []byte{0xab}}); strings.Contains(s, "ab") || strings.Contains(s, "171") {
+	asJSON, err := json.Marshal([]any{Seed{0xab}, token.Token{T: [32]byte{0xab}}, token.Voucher{Units: 171}, Redeem{Tokens: []byte{0xab}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprintf("%v %x %+v %s", Seed{0xab}, Seed{0xab}, Redeem{Tokens: []byte{0xab}}, asJSON); strings.Contains(s, "ab") || strings.Contains(s, "171") {
 		t.Errorf("a secret prints as %s", s)
 	}
 }

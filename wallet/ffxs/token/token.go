@@ -67,6 +67,9 @@ func (Token) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) }
 // LogValue hides the token from slog.
 func (Token) LogValue() slog.Value { return slog.StringValue("redacted") }
 
+// MarshalText hides it from JSON, also inside other values that are logged.
+func (Token) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
+
 // Group holds the tokens of one denomination.
 type Group struct {
 	Denom  uint8

@@ -27,6 +27,9 @@ func (Voucher) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) 
 // LogValue hides the code from slog.
 func (Voucher) LogValue() slog.Value { return slog.StringValue("redacted") }
 
+// MarshalText hides it from JSON, also inside other values that are logged.
+func (Voucher) MarshalText() ([]byte, error) { return []byte("redacted"), nil }
+
 // voucherText is RFC 4648 base32 in lower case without padding.
 func voucherText() *base32.Encoding {
 	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
