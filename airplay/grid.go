@@ -149,7 +149,8 @@ func (g *grid) encode() {
 
 // open begins an epoch with the first position that can still be heard, if
 // there is one to be sent by now. It returns when to ask again, 0 = not before
-// something is written.
+// something is written. The first packet is silence: shairport-sync settles
+// its output with it and alters its samples by dither.
 func (g *grid) open(now audio.Instant, ahead time.Duration) (again audio.Instant) {
 	s, ok := g.play.Segment(g.serial)
 	for ok && s.To != playout.Open && s.Line.Instant(s.To) <= now {
@@ -166,8 +167,9 @@ func (g *grid) open(now audio.Instant, ahead time.Duration) (again audio.Instant
 		return 0
 	}
 	g.serial = s.Serial
-	g.epoch = &epoch{first: g.head, zero: s.Line.Instant(pos),
-		base: map[int]int64{s.Serial: firstFrame(g.head) - int64(pos-s.Line.At)}}
+	length := audio.Pos(alac.FrameLength).Duration(rtp.Rate)
+	g.epoch = &epoch{first: g.head, zero: s.Line.Instant(pos).Add(-length),
+		base: map[int]int64{s.Serial: firstFrame(g.head+1) - int64(pos-s.Line.At)}}
 	return now
 }
 

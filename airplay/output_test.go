@@ -3,6 +3,7 @@ package airplay
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"testing"
@@ -26,7 +27,8 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	h := &house{t: t, room: map[string]*raoptest.Receiver{}}
-	h.out = &Output{Directory: &h.reg, Listen: "127.0.0.1:0", RetryMin: 50 * time.Millisecond, KeepAlive: 200 * time.Millisecond}
+	h.out = &Output{Directory: &h.reg, Listen: "127.0.0.1:0", RetryMin: 50 * time.Millisecond, KeepAlive: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	return h
 }
 

@@ -130,6 +130,7 @@ func (o *Output) feed(r *member, now audio.Instant) audio.Instant {
 		}
 		packet := g.packet(r.next)
 		if packet == nil || g.epoch.instant(firstFrame(r.next)) < now.Add(tooLate) {
+			o.log().Warn("airplay: fell behind", "speaker", r.id, "packet", r.next, "late", now.Sub(g.epoch.instant(firstFrame(r.next))))
 			r.next, r.stalled = fresh, true
 			return now
 		}

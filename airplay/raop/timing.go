@@ -1,11 +1,15 @@
 package raop
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sonahub/airplay/rtp"
 	"sonahub/hub/audio"
@@ -40,6 +44,9 @@ func NewTiming(addr string, clock audio.Clock) (*Timing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("raop: timing: %w", err)
 	}
+	if err := stampArrivals(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	t := &Timing{conn: conn, clock: clock, done: make(chan struct{}), seen: map[netip.Addr]poll{}}
 	go t.serve()
 	return t, nil
@@ -55,21 +62,58 @@ func (t *Timing) Port() uint16 {
 
 func (t *Timing) serve() {
 	defer close(t.done)
-	buf, reply := make([]byte, 2048), make([]byte, 0, rtp.TimingLen)
+	buf, oob, reply := make([]byte, 2048), make([]byte, 128), make([]byte, 0, rtp.TimingLen)
 	for {
-		n, from, err := t.conn.ReadFromUDPAddrPort(buf)
-		received := t.clock.Now()
+		n, more, _, from, err := t.conn.ReadMsgUDPAddrPort(buf, oob)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
+		received := t.clock.Now()
 		if err != nil || !t.note(from.Addr(), received) {
 			continue
 		}
+		received = received.Add(-age(oob[:more]))
 		answer, ok := rtp.TimingReply(reply, buf[:n], rtp.NTPOf(received), rtp.NTPOf(t.clock.Now()))
 		if ok {
 			_, _ = t.conn.WriteToUDPAddrPort(answer, from) // it asks again
 		}
 	}
+}
+
+// stampArrivals has the kernel note when a packet came in, so that a busy
+// machine's delay in waking us is not taken for a delay of the network: a
+// receiver's clock would be wrong by half of it.
+func stampArrivals(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		fault := raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		})
+		err = errors.Join(err, fault)
+	}
+	if err != nil {
+		return fmt.Errorf("raop: timing: %w", err)
+	}
+	return nil
+}
+
+// age returns how long ago the kernel took the packet in, 0 if it does not say
+// or its clock was set in between.
+func age(oob []byte) time.Duration {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0
+	}
+	for _, m := range messages {
+		if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_TIMESTAMPNS || len(m.Data) < 16 {
+			continue
+		}
+		at := time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+		if d := time.Since(at); d > 0 && d < time.Second {
+			return d
+		}
+	}
+	return 0
 }
 
 func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -236,11 +236,12 @@ func (r *Receiver) follow(s *session) {
 	}
 }
 
-// askTime asks the sender for the time: thrice quickly, then every second.
+// askTime asks the sender for the time: quickly until an answer came quickly
+// too (a busy machine may need many), then every second.
 func (r *Receiver) askTime(s *session) {
-	wait := 50 * time.Millisecond
-	for i := 0; ; i++ {
-		if i == 3 {
+	for {
+		wait := 10 * time.Millisecond
+		if r.player.knowsTime() {
 			wait = time.Second
 		}
 		q := make([]byte, 32)
