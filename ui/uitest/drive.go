@@ -1,0 +1,156 @@
+package uitest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"sonahub/hub/room"
+)
+
+// Site is a hub that is reached by a browser.
+type Site struct {
+	URL   string            // of the page, e.g. "http://127.0.0.1:8080"
+	Code  func() string     // the one-time code that is valid now
+	State func() room.House // what the house and its speakers say
+}
+
+func (s Site) main() room.Group {
+	g, _ := s.State().Group("")
+	return g
+}
+
+// Drive opens the page with scripts, lets itself in, and presses what people
+// press; every time it waits until the house's own state follows and the page
+// shows it. It ends with the page's accessibility in both schemes and at 320
+// pixels.
+func Drive(t *testing.T, s Site) {
+	tab := Tab(t, Browser(t))
+	Enter(t, tab, s)
+	drive(t, tab, s)
+	if !Eval[bool](t, tab, `document.documentElement.classList.contains("js")`) {
+		t.Error("the page's script does not run")
+	}
+	id := s.State().Rooms[0].ID
+	before := volume(s, id)
+	key := kb.ArrowRight
+	if before == 100 {
+		key = kb.ArrowLeft
+	}
+	run(t, tab, chromedp.Focus(slider(id), chromedp.ByQuery), chromedp.KeyEvent(key))
+	Until(t, "the room follows its slider", func() bool { return volume(s, id) != before })
+	for _, scheme := range []string{"light", "dark"} {
+		Scheme(t, tab, scheme)
+		for _, width := range []int64{320, 390, 1280} {
+			Size(t, tab, width, 800)
+			Axe(t, tab)
+			Fits(t, tab)
+		}
+	}
+}
+
+// DriveForms does the same without scripts, by the page's plain forms.
+func DriveForms(t *testing.T, s Site) {
+	tab := Tab(t, Browser(t))
+	run(t, tab, emulation.SetScriptExecutionDisabled(true))
+	Enter(t, tab, s)
+	if Eval[bool](t, tab, `document.documentElement.classList.contains("js")`) {
+		t.Error("the page's script runs, though scripts are off")
+	}
+	drive(t, tab, s)
+	id := s.State().Rooms[0].ID
+	run(t, tab, chromedp.Click(slider(id)+` ~ button`, chromedp.ByQuery))
+	Until(t, "the page is back", func() bool { return Eval[string](t, tab, `location.pathname`) == "/" })
+	Fits(t, tab)
+}
+
+// Enter opens the page by the link with the code and confirms it.
+func Enter(t testing.TB, tab context.Context, s Site) {
+	t.Helper()
+	run(t, tab, chromedp.Navigate(s.URL+"/?code="+s.Code()), chromedp.Click(`#enter button`, chromedp.ByQuery))
+	Until(t, "the device is let in", func() bool {
+		return Eval[bool](t, tab, `!document.querySelector("#enter") && !!document.querySelector("#bar")`)
+	})
+}
+
+// drive is what both drivers have in common.
+func drive(t *testing.T, tab context.Context, s Site) {
+	Until(t, "there is a room and something to play", func() bool { h := s.State(); return len(h.Rooms) > 0 && len(h.Library) > 1 })
+	id := s.State().Rooms[0].ID
+	if r, _ := s.State().Room(id); r.Group == "" {
+		press(t, tab, s, fmt.Sprintf(`#room-%s .head button`, id), "the room joins", func() bool { r, _ := s.State().Room(id); return r.Group != "" })
+	}
+	if len(s.main().Queue.Items) < 2 {
+		press(t, tab, s, `#library .album button[formaction="/do/enqueue"]`, "a piece is in the queue", func() bool { return len(s.main().Queue.Items) > 0 })
+		press(t, tab, s, `#library .row:last-child button[formaction="/do/enqueue"], #library .row:last-child .tool`, "another one too", func() bool { return len(s.main().Queue.Items) > 1 })
+	}
+	if s.main().Transport == room.Playing {
+		press(t, tab, s, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
+	}
+	press(t, tab, s, `#toggle[formaction="/do/play"]`, "it plays", func() bool { return s.main().Transport == room.Playing })
+	Until(t, "the room's speaker says that it plays", func() bool { r, _ := s.State().Room(id); return r.Speaker.State == "playing" })
+
+	before := volume(s, id)
+	louder, way := "form:nth-of-type(4) button", 1
+	if before > 90 {
+		louder, way = "form:nth-of-type(2) button", -1
+	}
+	press(t, tab, s, fmt.Sprintf(`#room-%s .volume %s`, id, louder), "the volume moves", func() bool { return (volume(s, id)-before)*way > 0 })
+	Until(t, "the page shows the volume", func() bool {
+		return Eval[string](t, tab, fmt.Sprintf(`document.querySelector(%q)?.getAttribute("value") ?? ""`, slider(id))) == fmt.Sprint(volume(s, id))
+	})
+
+	at := s.main().Queue.Current
+	if at == len(s.main().Queue.Items)-1 {
+		press(t, tab, s, `#queue .row .main`, "the first piece plays", func() bool { return s.main().Queue.Current == 0 })
+		at = 0
+	}
+	press(t, tab, s, `#bar [formaction="/do/next"]`, "the next piece is on", func() bool { return s.main().Queue.Current == at+1 })
+	Until(t, "the page shows the next piece", func() bool {
+		track, _ := s.main().Track()
+		return Eval[string](t, tab, `document.querySelector("#seek")?.dataset.track ?? ""`) == track.ID
+	})
+	press(t, tab, s, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
+	Until(t, "the page shows the pause", func() bool { return Eval[bool](t, tab, `!!document.querySelector('#toggle[formaction="/do/play"]')`) })
+}
+
+// press clicks on something and waits until the house followed.
+func press(t *testing.T, tab context.Context, s Site, selector, what string, followed func() bool) {
+	t.Helper()
+	run(t, tab, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	Until(t, what+" (after a press on "+selector+")", followed)
+}
+
+// DriveStranger opens the page without a code: it may look, and whatever it
+// tries changes nothing.
+func DriveStranger(t *testing.T, s Site) {
+	tab := Tab(t, Browser(t))
+	run(t, tab, chromedp.Navigate(s.URL), chromedp.WaitVisible("#enter", chromedp.ByQuery))
+	if n := Eval[int](t, tab, `[...document.querySelectorAll('form[action^="/do/"] button, form[action^="/do/"] input[type=range]')].filter(e => !e.disabled).length`); n != 0 {
+		t.Errorf("%d controls are not disabled", n)
+	}
+	before := s.State()
+	for _, action := range []string{"/do/play", "/do/pause", "/do/next", "/do/clear", "/api/command/play", "/api/command/next"} {
+		if status := Eval[int](t, tab, fmt.Sprintf(`fetch(%q, {method: "POST"}).then(r => r.status)`, action)); status != 403 {
+			t.Errorf("%s answers a stranger with %d", action, status)
+		}
+	}
+	after := s.State()
+	if a, b := before.Groups[0], after.Groups[0]; a.Transport != b.Transport || a.Queue.Current != b.Queue.Current || len(a.Queue.Items) != len(b.Queue.Items) {
+		t.Error("a stranger changed what plays")
+	}
+	run(t, tab, chromedp.SendKeys("#code", "0000-0000", chromedp.ByQuery), chromedp.Click("#enter button", chromedp.ByQuery),
+		chromedp.WaitVisible("#enter-wrong", chromedp.ByQuery))
+	Axe(t, tab)
+}
+
+func slider(id string) string { return "#volume-" + id }
+
+func volume(s Site, id string) int {
+	r, _ := s.State().Room(id)
+	return r.Volume
+}

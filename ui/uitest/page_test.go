@@ -1,0 +1,224 @@
+package uitest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"sonahub/hub/api"
+	"sonahub/hub/api/guard"
+	"sonahub/hub/room"
+	"sonahub/ui"
+)
+
+var (
+	_ ui.Hub    = (*Hub)(nil)
+	_ api.Hub   = (*Hub)(nil)
+	_ ui.Access = (*guard.Guard)(nil)
+)
+
+// open serves page and API of a house as the hub does.
+func open(t *testing.T, house room.House) (Site, *Hub) {
+	t.Helper()
+	hub := NewHub(house, Purse())
+	g, err := guard.New(guard.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := ui.New(ui.Config{Hub: hub, Access: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", api.New(api.Config{Hub: hub, Owner: g.Owner}))
+	mux.Handle("/", page)
+	srv := httptest.NewServer(g.Wrap(mux))
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return Site{URL: srv.URL, Code: g.Code, State: hub.State}, hub
+}
+
+func TestVendored(t *testing.T) {
+	sum := sha256.Sum256(axe)
+	if hex.EncodeToString(sum[:]) != "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c" {
+		t.Error("axe.min.js is not the file that its comment names")
+	}
+}
+
+func TestDrive(t *testing.T)         { s, _ := open(t, Evening(time.Now())); Drive(t, s) }
+func TestDriveMorning(t *testing.T)  { s, _ := open(t, Morning()); Drive(t, s) }
+func TestDriveForms(t *testing.T)    { s, _ := open(t, Evening(time.Now())); DriveForms(t, s) }
+func TestDriveStranger(t *testing.T) { s, _ := open(t, Evening(time.Now())); DriveStranger(t, s) }
+
+// TestStates looks at every canned house for accessibility and width, and
+// writes pictures of them when SONAHUB_SHOTS names a folder.
+func TestStates(t *testing.T) {
+	browser := Browser(t)
+	for name, house := range map[string]room.House{"evening": Evening(time.Now()), "morning": Morning(), "trouble": Trouble(), "empty": {}} {
+		s, _ := open(t, house)
+		tab := Tab(t, browser)
+		run(t, tab, chromedp.Navigate(s.URL))
+		shot(t, tab, name+"-stranger")
+		Axe(t, tab)
+		Enter(t, tab, s)
+		for _, scheme := range []string{"light", "dark"} {
+			Scheme(t, tab, scheme)
+			for _, width := range []int64{320, 390, 1280} {
+				Size(t, tab, width, 844)
+				Fits(t, tab)
+				Axe(t, tab)
+				shot(t, tab, fmt.Sprintf("%s-%s-%d", name, scheme, width))
+			}
+		}
+	}
+}
+
+func shot(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("SONAHUB_SHOTS")
+	if dir == "" {
+		return
+	}
+	var full, screen []byte
+	run(t, tab, chromedp.CaptureScreenshot(&screen), chromedp.FullScreenshot(&full, 90))
+	for suffix, data := range map[string][]byte{"": screen, "-full": full} {
+		if err := os.WriteFile(filepath.Join(dir, name+suffix+".png"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHostileHouse shows strangers' text at its worst: it stays text, on the
+// first page and in live updates, and breaks no layout.
+func TestHostileHouse(t *testing.T) {
+	s, hub := open(t, Hostile())
+	tab := Tab(t, Browser(t))
+	Enter(t, tab, s)
+	check := func(when string) {
+		t.Helper()
+		if Eval[bool](t, tab, `"harmed" in window`) {
+			t.Errorf("%s: a stranger's script ran", when)
+		}
+		if got := Eval[string](t, tab, `[document.scripts.length, document.querySelectorAll("h1").length, document.querySelectorAll("[onerror],[onfocus],[autofocus]").length].join()`); got != "2,1,0" {
+			t.Errorf("%s: scripts, headings, handlers: %s", when, got)
+		}
+		if n := Eval[int](t, tab, `document.querySelectorAll("#library .row").length`); n != len(Hostile().Library) {
+			t.Errorf("%s: %d pieces", when, n)
+		}
+	}
+	check("at first")
+	h := hub.State()
+	h.Name, h.Notice = "x", "now "+h.Library[0].Title
+	hub.Set(h)
+	Until(t, "the update arrives", func() bool {
+		return Eval[bool](t, tab, `document.querySelector("#notices").textContent.includes("now <script>")`)
+	})
+	check("after an update")
+	for _, width := range []int64{320, 1280} {
+		Size(t, tab, width, 800)
+		Fits(t, tab)
+		Axe(t, tab)
+	}
+}
+
+// TestReasonIsShown lets the hub refuse: the reason appears, and goes away
+// with the next success; with scripts and without.
+func TestReasonIsShown(t *testing.T) {
+	s, hub := open(t, Evening(time.Now()))
+	tab := Tab(t, Browser(t))
+	Enter(t, tab, s)
+	said := func() string { return Eval[string](t, tab, `document.querySelector("#said").textContent.trim()`) }
+	hub.Refuse(errors.New("the needle is broken"))
+	run(t, tab, chromedp.Click("#toggle", chromedp.ByQuery))
+	Until(t, "the reason is shown", func() bool { return said() == "the needle is broken" })
+	hub.Refuse(nil)
+	run(t, tab, chromedp.Click("#toggle", chromedp.ByQuery))
+	Until(t, "the reason is gone", func() bool { return said() == "" })
+}
+
+// TestFinger holds a volume slider while the house changes: it stays under the
+// finger, everything else follows, and when it is let go the truth is shown.
+func TestFinger(t *testing.T) {
+	s, hub := open(t, Evening(time.Now()))
+	tab := Tab(t, Browser(t))
+	Enter(t, tab, s)
+	do := func(c room.Command) {
+		if err := hub.Do(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	value := func() string { return Eval[string](t, tab, `document.querySelector("#volume-kitchen").value`) }
+	run(t, tab, chromedp.Evaluate(`{
+		const e = document.querySelector("#volume-kitchen");
+		e.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true}));
+		e.value = 61;
+		e.dispatchEvent(new Event("input", {bubbles: true}));
+	}`, nil))
+	Until(t, "the room follows the finger", func() bool { return volume(s, "kitchen") == 61 })
+	do(room.SetVolume{Room: "kitchen", Percent: 12})
+	do(room.SetVolume{Room: "study", Percent: 77})
+	Until(t, "another room moves", func() bool {
+		return Eval[string](t, tab, `document.querySelector("#volume-study").value`) == "77"
+	})
+	if value() != "61" {
+		t.Errorf("the slider jumped to %s under the finger", value())
+	}
+	run(t, tab, chromedp.Evaluate(`document.querySelector("#volume-kitchen").dispatchEvent(new PointerEvent("pointerup", {bubbles: true}))`, nil))
+	Until(t, "the slider shows the truth", func() bool { return value() == "12" })
+}
+
+// TestLost ends the connection: the page says that it may be old, and gets
+// everything when the hub is back.
+func TestLost(t *testing.T) {
+	s, hub := open(t, Evening(time.Now()))
+	tab := Tab(t, Browser(t))
+	Enter(t, tab, s)
+	offline := func() bool { return Eval[bool](t, tab, `document.querySelector("#offline").textContent !== ""`) }
+	run(t, tab, chromedp.Evaluate(`EventSource = class extends EventSource { constructor() { super("/nothing"); } }; dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`, nil))
+	Until(t, "the page says that it may be old", offline)
+	if err := hub.Do(t.Context(), room.SetVolume{Room: "study", Percent: 5}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, tab, chromedp.Evaluate(`EventSource = Object.getPrototypeOf(EventSource); dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`, nil))
+	Until(t, "the page is up to date", func() bool {
+		return !offline() && Eval[string](t, tab, `document.querySelector("#volume-study").value`) == "5"
+	})
+}
+
+// TestPhoneToPhone measures from the tap on one phone to the change on
+// another. The bound is generous for a loaded machine; the figure is logged.
+func TestPhoneToPhone(t *testing.T) {
+	s, _ := open(t, Evening(time.Now()))
+	browser := Browser(t)
+	a, b := Tab(t, browser), Tab(t, browser)
+	Enter(t, a, s)
+	Enter(t, b, s)
+	const taps = 60
+	var took []float64
+	for i := range taps {
+		key := "form:nth-of-type(4) button"
+		if i%2 == 1 {
+			key = "form:nth-of-type(2) button"
+		}
+		Eval[bool](t, b, `window.moved = new Promise(done => new MutationObserver((_, o) => { o.disconnect(); done(performance.timeOrigin + performance.now()); })
+			.observe(document.querySelector("#room-kitchen .percent"), {subtree: true, childList: true, characterData: true})), true`)
+		from := Eval[float64](t, a, fmt.Sprintf(`{ const at = performance.timeOrigin + performance.now(); document.querySelector("#room-kitchen .volume %s").click(); at }`, key))
+		took = append(took, Eval[float64](t, b, `window.moved`)-from)
+	}
+	slices.Sort(took)
+	p50, p95 := took[taps/2], took[taps*95/100]
+	t.Logf("phone to phone, %d taps: median %.1f ms, p95 %.1f ms, longest %.1f ms", taps, p50, p95, took[taps-1])
+	if p50 > 250 {
+		t.Errorf("median %.1f ms", p50)
+	}
+}
