@@ -154,7 +154,7 @@ func (o *Origin) topUp(keyset [32]byte, blinds []byte, code string) ([]byte, err
 	if v == nil || (v.used != [32]byte{} && v.used != hash) {
 		return nil, ffxs.ErrSpent
 	}
-	if m == nil || m != o.mints[0] {
+	if m == nil || (m != o.mints[0] && v.used != hash) { // what was answered once is answered for ever
 		return nil, fmt.Errorf("%w: key set", ffxs.ErrRefused)
 	}
 	if u, err := mint.Units(blinds); err != nil || u != v.units {
