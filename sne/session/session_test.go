@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -361,7 +362,10 @@ func TestErasedClientRefuses(t *testing.T) {
 
 func FuzzHandle(f *testing.F) {
 	c, _ := pair(100)
-	req := request(f, c, "x")
+	req, err := c.Request(rand.NewChaCha8([32]byte{}), []byte("x")) // every worker has the same
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(req)
 	f.Add(make([]byte, 2074))
 	f.Fuzz(func(t *testing.T, raw []byte) {
