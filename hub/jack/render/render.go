@@ -51,8 +51,9 @@ type Renderer struct {
 	late        time.Duration
 	missing     audio.Pos
 	slips       int64
-	broke       int       // segment in which the sound ran out
-	brokeAt     audio.Pos // and where
+	left        int       // segment in which the sound stopped last
+	leftAt      audio.Pos // and where: it never sounds again from before
+	broke       bool      // because there was none
 }
 
 // New returns a renderer for a card of that rate and depth (0 = unknown).
@@ -63,30 +64,32 @@ func New(rate audio.Rate, bits int) (*Renderer, error) {
 	r := &Renderer{rate: rate, bits: bits, filters: map[audio.Rate]*resample.Filter{}, runs: map[int]int64{}, factor: 1}
 	r.play.Ring = 30 * time.Second // the caller bounds what it sends
 	r.tpdf.Bits = bits
-	return r, r.prepare(rate)
+	f, err := r.Filter(rate)
+	r.filters[rate] = f
+	return r, err
 }
 
-// prepare makes the filter from a rate to the card's ahead of its use: it
-// takes milliseconds that nobody has later.
-func (r *Renderer) prepare(in audio.Rate) error {
-	if r.filters[in] != nil {
-		return nil
-	}
+// Filter makes what Start needs for runs of that rate. It takes milliseconds,
+// which a card does not wait for: hence apart, and safe beside a Render.
+func (r *Renderer) Filter(in audio.Rate) (*resample.Filter, error) {
 	f, err := resample.NewFilter(in, r.rate)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("jack/render: %w", err)
 	}
-	r.filters[in] = f
-	return nil
+	return f, nil
 }
 
-// Start begins a run that the caller calls run.
-func (r *Renderer) Start(run int64, f audio.Format, t audio.Timeline) error {
+// Start begins a run that the caller calls run. The filter must be that of
+// f.Rate; it is remembered, so that nil will do for a rate that was had.
+func (r *Renderer) Start(run int64, f audio.Format, t audio.Timeline, filter *resample.Filter) error {
 	if f.Channels > Channels {
 		return fmt.Errorf("%w: %d channels for a stereo card", audio.ErrFormat, f.Channels)
 	}
-	if err := r.prepare(f.Rate); err != nil {
-		return err
+	if filter != nil {
+		r.filters[f.Rate] = filter
+	}
+	if r.filters[f.Rate] == nil {
+		return fmt.Errorf("%w: no filter for %d Hz", audio.ErrFormat, f.Rate)
 	}
 	if err := r.play.Start(f, t); err != nil {
 		return err
@@ -158,7 +161,7 @@ func (r *Renderer) steer(at audio.Instant, ppm float64) {
 	switch off := r.late.Abs(); {
 	case off > jumpLimit:
 		r.slips++
-		r.voice = voice{}
+		r.stop()
 		return
 	case off > bendLimit && r.voice.stream == nil:
 		r.bend()
@@ -170,6 +173,12 @@ func (r *Renderer) steer(at audio.Instant, ppm float64) {
 	}
 }
 
+// stop ends the sound for now.
+func (r *Renderer) stop() {
+	r.left, r.leftAt, r.broke = r.voice.seg.Serial, audio.Pos(math.Ceil(r.voice.src)), false
+	r.voice = voice{}
+}
+
 // wait returns for how many of n frames there is nothing to sound, and begins
 // the sound when its instant has come.
 func (r *Renderer) wait(at audio.Instant, n int) int {
@@ -177,13 +186,18 @@ func (r *Renderer) wait(at audio.Instant, n int) int {
 	if !ok {
 		return n
 	}
-	half := time.Second / time.Duration(2*r.rate)
 	pos := s.Line.At
-	if early := s.Line.Instant(pos).Sub(at); early > half {
+	if r.left == s.Serial {
+		pos = r.leftAt
+	}
+	half := time.Second / time.Duration(2*r.rate)
+	early := s.Line.Instant(pos).Sub(at)
+	switch {
+	case early > half:
 		frames := math.Round(early.Seconds() * float64(r.rate))
 		return max(1, int(min(frames, float64(n))))
-	} else if -early > bendLimit {
-		pos = s.Before(at)
+	case -early > bendLimit:
+		pos = max(pos, s.Before(at))
 	}
 	if pos >= s.To {
 		return 1
@@ -191,8 +205,8 @@ func (r *Renderer) wait(at audio.Instant, n int) int {
 	if pos >= r.play.Written(s) {
 		return n
 	}
-	if r.broke == s.Serial {
-		r.missing += max(0, pos-r.brokeAt)
+	if r.left == s.Serial && r.broke {
+		r.missing += pos - r.leftAt
 	}
 	r.begin(s, pos)
 	return 0

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"sonahub/hub/audio"
 	"sonahub/hub/audio/audiotest"
+	"sonahub/hub/audio/playout"
 )
 
 const (
@@ -70,7 +72,9 @@ func (c *card) must(err error) {
 func (c *card) play(f audio.Format, zero audio.Instant, pcm []int32) audio.Timeline {
 	c.Helper()
 	t := audio.Timeline{Zero: zero, Rate: f.Rate}
-	c.must(c.Start(1, f, t))
+	filter, err := c.Filter(f.Rate)
+	c.must(err)
+	c.must(c.Start(1, f, t, filter))
 	c.write(f, 0, pcm)
 	return t
 }
@@ -239,7 +243,7 @@ func TestDrift(t *testing.T) {
 		c := newCard(t, 48000, 0)
 		c.ppm, c.told = ppm, ppm
 		pcm := audiotest.Sine(hi, 1000, -6, 48000)
-		c.must(c.Start(1, hi, audio.Timeline{Zero: 1000 * ms, Rate: 48000}))
+		c.must(c.Start(1, hi, audio.Timeline{Zero: 1000 * ms, Rate: 48000}, nil))
 		c.write(hi, 0, pcm)
 		at := audio.Pos(48000) // the source is always a second ahead
 		for range 60 {
@@ -279,6 +283,30 @@ func TestJump(t *testing.T) {
 	}
 	if rep := c.Report(1400 * ms); rep.Slips != 1 {
 		t.Errorf("report %+v", rep)
+	}
+}
+
+// A clock that thinks better of it makes nothing sound twice: not at the end
+// of what was written, nor when the sound is found to be early.
+func TestNothingSoundsTwice(t *testing.T) {
+	c := newCard(t, 48000, 0)
+	pcm := audiotest.Noise(hi, -6, 24000, 1)
+	c.play(hi, 1000*ms, pcm[:2*4800])
+	c.run(120 * time.Millisecond)
+	c.extra -= 30 * time.Millisecond
+	c.run(60 * time.Millisecond) // 30 ms of what is written should sound now, and has
+	c.silent(4800, 4800+960+2880)
+	c.write(hi, 4800, pcm[2*4800:])
+	c.run(100 * time.Millisecond) // the next frame that sounds now is number 7200
+	if n := 4800 + 960 + 2880; !slices.Equal(c.ints(24, n, n+4800), pcm[2*7200:2*12000]) {
+		t.Error("after the end the sound went on elsewhere")
+	}
+	n := len(c.out) / 2
+	c.extra -= 50 * time.Millisecond
+	c.run(100 * time.Millisecond)
+	c.silent(n, n+2400)
+	if !slices.Equal(c.ints(24, n+2400, n+4800), pcm[2*12000:2*14400]) {
+		t.Error("50 ms early, the sound did not wait where it was")
 	}
 }
 
@@ -335,4 +363,18 @@ func level(x []float64) float64 {
 		sum += v * v
 	}
 	return 10 * math.Log10(sum/float64(len(x)))
+}
+
+func TestRefusals(t *testing.T) {
+	c := newCard(t, 48000, 0)
+	if err := c.Write(0, []int32{1, 2}); !errors.Is(err, playout.ErrNotStarted) {
+		t.Errorf("Write before Start: %v", err)
+	}
+	surround := audio.Format{Rate: 48000, Channels: 6, Bits: 16}
+	if err := c.Start(1, surround, audio.Timeline{Rate: 48000}, nil); !errors.Is(err, audio.ErrFormat) {
+		t.Errorf("six channels: %v", err)
+	}
+	if err := c.Start(1, cd, audio.Timeline{Rate: 44100}, nil); !errors.Is(err, audio.ErrFormat) {
+		t.Errorf("a rate without a filter: %v", err)
+	}
 }

@@ -137,12 +137,11 @@ func (r *Renderer) next(s playout.Segment) (playout.Segment, bool) {
 // if it follows without a seam, otherwise to silence until its instant.
 func (r *Renderer) follow(over float64) {
 	v := &r.voice
-	if v.seg.To == playout.Open {
-		r.broke, r.brokeAt = v.seg.Serial, r.play.Written(v.seg)
-	}
 	n, ok := r.next(v.seg)
 	if !ok {
-		r.voice = voice{}
+		broke := v.seg.To == playout.Open
+		r.stop()
+		r.broke = broke
 		return
 	}
 	v.seg, v.src = n, float64(n.Line.At)+over
