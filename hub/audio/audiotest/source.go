@@ -3,6 +3,7 @@ package audiotest
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 
@@ -44,7 +45,7 @@ func Collect(ctx context.Context, s audio.Source) (f audio.Format, pcm []int32, 
 	var next audio.Pos
 	for first := true; ; first = false {
 		b, err := s.Read(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return f, pcm, nil
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package flac
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -101,7 +102,7 @@ func decodeFrame(pcm []int32, f audio.Format, packet []byte, number uint64, want
 
 // noEOF makes the end of a packet an error that nobody takes for a clean end.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

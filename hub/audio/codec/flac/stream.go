@@ -94,9 +94,14 @@ func (w *Writer) Close() error {
 	if !ok {
 		return nil
 	}
-	if _, err := ws.Seek(0, io.SeekStart); err != nil {
-		return nil // a pipe: the header stays as it is
+	if _, err := ws.Seek(0, io.SeekStart); err == nil { // else a pipe: the header stays as it is
+		return w.finish(ws)
 	}
+	return nil
+}
+
+// finish writes the header anew, with what is known now.
+func (w *Writer) finish(ws io.WriteSeeker) error {
 	f := w.enc.Format
 	if _, err := ws.Write(StreamHeader(f, BlockSize(f.Rate), w.frames, [md5.Size]byte(w.sum.Sum(nil)))); err != nil {
 		return fmt.Errorf("flac: finish header: %w", err)

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -46,9 +47,8 @@ func readCover(path string) []byte {
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxCover+1))
-	if err != nil {
+	if errors.Join(err, f.Close()) != nil {
 		return nil
 	}
 	return data

@@ -63,7 +63,7 @@ func (d *flacDecoder) next() ([]int32, error) {
 		return nil, d.finish() // what follows, such as an old ID3 tag, is not sound
 	}
 	f, err := d.stream.Next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, d.finish()
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *flacDecoder) next() ([]int32, error) {
 		return nil, reason("the sound changes its format within the file")
 	}
 	if err := f.Parse(); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+		if ended(err) {
 			return nil, errTruncated
 		}
 		return nil, errors.Join(errDamaged, err)

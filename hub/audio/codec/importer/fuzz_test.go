@@ -80,7 +80,7 @@ func FuzzOpen(f *testing.F) {
 		var next audio.Pos
 		for range 200 {
 			b, err := tr.Read(context.Background())
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -3,7 +3,6 @@ package importer
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"path/filepath"
 	"strings"
 
@@ -40,7 +39,7 @@ func (t *Track) skipID3(head []byte, size int64) (start int64, err error) {
 		}
 		start += n
 		var next [id3Header]byte
-		if _, err := t.file.ReadAt(next[:], start); err != nil && err != io.EOF {
+		if _, err := t.file.ReadAt(next[:], start); err != nil && !ended(err) {
 			return 0, err
 		}
 		head = next[:]

@@ -110,7 +110,7 @@ func Open(path string) (*Track, error) {
 func (t *Track) open(size int64) error {
 	var head [64]byte
 	n, err := io.ReadFull(t.file, head[:])
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	if err != nil && !ended(err) {
 		return err
 	}
 	start, err := t.skipID3(head[:n], size)
@@ -118,7 +118,7 @@ func (t *Track) open(size int64) error {
 		return err
 	}
 	n, err = t.file.ReadAt(head[:], start)
-	if err != nil && err != io.EOF {
+	if err != nil && !ended(err) {
 		return err
 	}
 	if _, err := t.file.Seek(start, io.SeekStart); err != nil {
@@ -175,11 +175,11 @@ func (t *Track) Read(ctx context.Context) (*audio.Block, error) {
 		pcm, err = t.dec.next()
 		return err
 	})
-	if err == io.EOF && t.Frames >= 0 && t.at != t.Frames {
+	if errors.Is(err, io.EOF) && t.Frames >= 0 && t.at != t.Frames {
 		err = errTruncated
 	}
 	if err != nil {
-		if t.err = err; err != io.EOF {
+		if t.err = err; !errors.Is(err, io.EOF) {
 			t.err = t.unreadable(err)
 		}
 		return nil, t.err
@@ -197,13 +197,17 @@ func (t *Track) unreadable(err error) error {
 	var r reason
 	switch {
 	case errors.As(err, &r):
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		r = errTruncated
+	case ended(err):
+		// Nobody may take this for the clean end of a source.
+		r, err = errTruncated, errTruncated
 	default:
 		r = errDamaged
 	}
 	return &Unreadable{Path: t.path, Reason: string(r), Err: err}
 }
+
+// ended says whether an error is the end of the file, in place or not.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // contain runs f and turns a panic into an error. The decoding libraries
 // index by what they read; this is the one place where that may end.

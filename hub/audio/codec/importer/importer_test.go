@@ -64,6 +64,9 @@ func whyNot(t testing.TB, path string) string {
 	if !errors.As(err, &u) {
 		t.Fatalf("%s: error %v is not *Unreadable", path, err)
 	}
+	if errors.Is(err, io.EOF) {
+		t.Errorf("%s: %v passes for a clean end", path, err)
+	}
 	if u.Path != path {
 		t.Errorf("error names %q", u.Path)
 	}
@@ -186,7 +189,7 @@ func TestFLACDamaged(t *testing.T) {
 	if err == nil || len(pcm) < 2*2*4410 {
 		t.Errorf("%d samples of a file that breaks off, error %v", len(pcm), err)
 	}
-	if _, again := tr.Read(context.Background()); again == nil || again == io.EOF {
+	if _, again := tr.Read(context.Background()); again == nil || errors.Is(again, io.EOF) {
 		t.Errorf("the error does not stay: %v", again)
 	}
 }

@@ -35,7 +35,7 @@ func (t *Track) openMP3(start, size int64) error {
 		return err
 	}
 	head := make([]byte, min(mpegSearch, max(0, end-start)))
-	if _, err := t.file.ReadAt(head, start); err != nil && err != io.EOF {
+	if _, err := t.file.ReadAt(head, start); err != nil && !ended(err) {
 		return err
 	}
 	at, h, ok := findMPEG(head)
@@ -130,7 +130,7 @@ func (d *mp3Decoder) next() ([]int32, error) {
 		want = min(want, d.left)
 	}
 	pcm, err := d.decode(want)
-	if err == io.EOF && d.left > 0 && d.left <= d.slack {
+	if errors.Is(err, io.EOF) && d.left > 0 && d.left <= d.slack {
 		pcm, err = make([]int32, d.left*int64(d.chans)), nil
 	}
 	if err != nil {
@@ -162,7 +162,7 @@ func (d *mp3Decoder) decode(n int64) ([]int32, error) {
 
 // mpegError keeps the end of the file apart from damage.
 func mpegError(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if ended(err) {
 		return io.EOF
 	}
 	return errors.Join(errDamaged, err)

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -75,7 +76,7 @@ func (o *oggReader) skip() (last int64, err error) {
 	last = -1
 	for range maxOggPages {
 		p, err := o.header()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return last, errTruncated
 		}
 		if err != nil {

@@ -187,7 +187,7 @@ func (d *vorbisDecoder) integers(x []float32) []int32 {
 
 // noEOF makes the end of the file before the end of the stream an error.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errTruncated
 	}
 	return err

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -126,7 +127,7 @@ func parseWAV(r io.ReadSeeker, size int64) (h wavHeader, err error) {
 func (h *wavHeader) parseFormat(r io.Reader) error {
 	var f [40]byte
 	n, err := io.ReadFull(r, f[:])
-	if err != nil && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
 	}
 	if n < 16 {
