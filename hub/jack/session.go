@@ -79,10 +79,7 @@ func (o *Output) speak(s *session, w io.Writer) {
 	b := wire.Append(nil, &wire.Hello{Version: wire.Version, Rate: s.rate})
 	for {
 		if _, err := w.Write(b); err != nil {
-			o.mu.Lock()
-			s.stop("the jack's process ended")
-			o.mu.Unlock()
-			return
+			return // the child has ended; what it said last, listen hears
 		}
 		for b = b[:0]; len(b) == 0; {
 			select {

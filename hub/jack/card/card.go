@@ -77,7 +77,7 @@ func (c *Card) describe(rate audio.Rate, hw hardware) {
 	}
 	// A sound server asks for as much as it likes, at most for the whole.
 	c.block = rate.Frames(2 * period)
-	c.info.Name = "sound server"
+	c.info.Name = "the system's default device"
 	c.info.Latency, c.info.Ahead = 3*period, period
 }
 

@@ -29,7 +29,7 @@ type hardware struct {
 func (h hardware) inexact(rate audio.Rate) string {
 	switch {
 	case h.rate == 0:
-		return "a sound server is in between"
+		return "a sound server or a plugin is in between"
 	case h.shared:
 		return "the card is shared through ALSA's mixer"
 	case h.rate != rate:
