@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "test-child" {
 		os.Exit(testChild(os.Stdin, os.Stdout, os.Args[2]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "test-parent" {
+		os.Exit(parent(os.Args[2]))
+	}
 	os.Exit(m.Run())
 }
 

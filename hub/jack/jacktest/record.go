@@ -111,11 +111,18 @@ func next(r io.Reader) (Sound, error) {
 	if n > 1<<20 {
 		return Sound{}, fmt.Errorf("jacktest: a period of %d samples", n)
 	}
-	b := make([]byte, 4*n)
+	body, err := ReadFloats(r, s.Rate, int(n/Channels))
+	s.Stereo = body.Stereo
+	return s, err
+}
+
+// ReadFloats reads stereo frames of 32-bit floats, as ALSA writes them.
+func ReadFloats(r io.Reader, rate audio.Rate, frames int) (Sound, error) {
+	b := make([]byte, 4*Channels*frames)
 	if _, err := io.ReadFull(r, b); err != nil {
 		return Sound{}, err
 	}
-	s.Stereo = make([]float64, n)
+	s := Sound{Rate: rate, Stereo: make([]float64, Channels*frames)}
 	for i := range s.Stereo {
 		s.Stereo[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
 	}
