@@ -48,7 +48,7 @@ func checkCodebook(r *lsbReader) bool {
 		return false
 	}
 	dims, entries := int(r.read(16)), int(r.read(24))
-	if dims < 1 || entries < 2 || entries*dims > maxCodebook {
+	if dims < 1 || entries < 2 || entries > maxCodebook/dims {
 		return false
 	}
 	if !completeTree(r, entries) {

@@ -61,6 +61,11 @@ func Encode(bps int, s Segment) (packets [][]byte, preSkip int, err error) {
 	if bps < minBitrate || bps > maxBitrate {
 		return nil, 0, fmt.Errorf("opus: %d bit/s", bps)
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			packets, err = nil, fmt.Errorf("opus: encoder gave up: %v", r)
+		}
+	}()
 	enc, err := newEncoder(bps, s.Channels)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opus: encoder: %w", err)

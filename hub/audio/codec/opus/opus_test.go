@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -104,6 +105,43 @@ func TestSeamIsNoWorseThanTheMiddle(t *testing.T) {
 		}
 		if rate := float64(8*size) / float64(len(packets)) * 50; math.Abs(rate/float64(bps)-1) > 0.02 {
 			t.Errorf("%d bit/s asked, %.0f got", bps, rate)
+		}
+	}
+}
+
+// TestExtremeSound: whatever a file holds, the encoder takes it.
+func TestExtremeSound(t *testing.T) {
+	const n = 9600
+	r := rand.New(rand.NewPCG(1, 1))
+	for name, at := range map[string]func(i int) float64{
+		"silence": func(int) float64 { return 0 },
+		"offset":  func(int) float64 { return -1 },
+		"square":  func(i int) float64 { return float64(i/37%2*2 - 1) },
+		"nyquist": func(i int) float64 { return float64(i/2%2*2 - 1) },
+		"noise":   func(int) float64 { return r.Float64()*2 - 1 },
+		"clicks":  func(i int) float64 { return float64(1 - min(i%1917, 1)) },
+		"faint":   func(i int) float64 { return float64(i%2) / (1 << 23) },
+		"burst":   func(i int) float64 { return float64(i/4800) * (r.Float64()*2 - 1) },
+		"loud":    func(i int) float64 { return 4 * math.Sin(float64(i)) },
+	} {
+		for _, channels := range []int{1, 2} {
+			x := make([]float64, n*channels)
+			for i := range x {
+				x[i] = at(i)
+			}
+			for _, bps := range []int{24000, 96000, 160000, 256000, 510000} {
+				packets, preSkip, err := Encode(bps, Segment{Channels: channels, Body: x})
+				if err != nil {
+					t.Fatalf("%s at %d bit/s: %v", name, bps, err)
+				}
+				s, err := Decode(channels, packets, preSkip, n)
+				if err != nil {
+					t.Fatalf("%s at %d bit/s: %v", name, bps, err)
+				}
+				if name == "silence" && slices.ContainsFunc(s.Body, func(v float64) bool { return math.Abs(v) > 1e-6 }) {
+					t.Errorf("silence at %d bit/s sounds", bps)
+				}
+			}
 		}
 	}
 }
