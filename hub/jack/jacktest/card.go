@@ -30,7 +30,6 @@ type Card struct {
 	waiting []float64 // filled, not taken
 	err     error
 	held    bool
-	dry     int
 
 	end  chan struct{}
 	done chan struct{}
@@ -95,13 +94,6 @@ func (c *Card) Hold(held bool) {
 	c.held = held
 }
 
-// Dry returns how often the card's buffer ran empty.
-func (c *Card) Dry() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.dry
-}
-
 // Close ends the play.
 func (c *Card) Close() error {
 	if c.end != nil {
@@ -131,9 +123,6 @@ func (c *Card) run(fill func([]float64)) {
 		}
 		if late := c.now().Sub(at(zero, k)); k > 0 && late > 0 {
 			zero = zero.Add(late)
-			c.mu.Lock()
-			c.dry++
-			c.mu.Unlock()
 		}
 		c.mu.Lock()
 		taken := c.waiting
