@@ -68,6 +68,7 @@ func TestConformance(t *testing.T) {
 				return audio.Gain(db), told
 			},
 			Start: 3 * time.Millisecond,
+			Wait:  5 * time.Second,
 		}
 	})
 }

@@ -68,11 +68,13 @@ func (t *Timing) serve() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		received := t.clock.Now()
-		if err != nil || !t.note(from.Addr(), received) {
+		if err != nil {
 			continue
 		}
-		received = received.Add(-age(oob[:more]))
+		received := t.arrival(oob[:more])
+		if !t.note(from.Addr(), received) {
+			continue
+		}
 		answer, ok := rtp.TimingReply(reply, buf[:n], rtp.NTPOf(received), rtp.NTPOf(t.clock.Now()))
 		if ok {
 			_, _ = t.conn.WriteToUDPAddrPort(answer, from) // it asks again
@@ -95,6 +97,19 @@ func stampArrivals(conn *net.UDPConn) error {
 		return fmt.Errorf("raop: timing: %w", err)
 	}
 	return nil
+}
+
+// arrival returns when a packet came in, on our clock. The two clocks that it
+// takes are read close together: if we were held up in between, again.
+func (t *Timing) arrival(oob []byte) audio.Instant {
+	for tries := 0; ; tries++ {
+		before := t.clock.Now()
+		d := age(oob)
+		after := t.clock.Now()
+		if after.Sub(before) < 50*time.Microsecond || tries == 5 {
+			return before.Add(-d)
+		}
+	}
 }
 
 // age returns how long ago the kernel took the packet in, 0 if it does not say

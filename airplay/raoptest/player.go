@@ -60,7 +60,7 @@ func (p *player) time(sent, received, returned, arrived audio.Instant) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	trip := arrived.Sub(sent) - returned.Sub(received)
-	if trip > goodTrip || p.hasTime && trip > p.bestTrip+p.bestTrip/4 {
+	if trip < 0 || trip > goodTrip || p.hasTime && trip > p.bestTrip+p.bestTrip/4 {
 		p.bestTrip += p.bestTrip / 8 // old knowledge ages
 		return
 	}
