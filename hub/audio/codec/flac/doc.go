@@ -10,6 +10,10 @@
 // fixed predictors, mid/side decision, partitioned Rice codes, constant and
 // verbatim subframes. Decoding is github.com/mewkiz/flac behind checks that
 // keep a stranger's packets bounded.
+//
+// Measured on plucked strings, noise and tones at 16/44.1 and 24/48: between
+// 20 % below and 3.1 % above the size of flac -5 (TestSizeNearReference prints
+// it). The 3 % are the price of blocks of 4,410, which halve only once.
 package flac
 
 import (

@@ -208,7 +208,7 @@ func TestStreamIsAcceptedByTheReference(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v %s: flac -d: %v", f, name, err)
 			}
-			if !bytes.Equal(raw, appendRaw(nil, f.Bits, pcm)) {
+			if !bytes.Equal(raw, AppendRaw(nil, f.Bits, pcm)) {
 				t.Errorf("%v %s: the reference decodes other samples", f, name)
 			}
 		}
@@ -228,7 +228,7 @@ func TestSizeNearReference(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), flac, "-5", "-c", "--totally-silent", "--no-padding", "--force-raw-format",
 				"--endian=little", "--sign=signed", fmt.Sprint("--channels=", f.Channels), fmt.Sprint("--bps=", f.Bits),
 				fmt.Sprint("--sample-rate=", int(f.Rate)), "-")
-			cmd.Stdin = bytes.NewReader(appendRaw(nil, f.Bits, pcm))
+			cmd.Stdin = bytes.NewReader(AppendRaw(nil, f.Bits, pcm))
 			theirs, err := cmd.Output()
 			if err != nil {
 				t.Fatal(err)

@@ -53,7 +53,7 @@ func NewWriter(w io.Writer, f audio.Format) (*Writer, error) {
 // Write encodes interleaved samples; what does not fill a block waits for
 // more. Samples of one frame must come together.
 func (w *Writer) Write(pcm []int32) error {
-	w.raw = appendRaw(w.raw[:0], w.enc.Format.Bits, pcm)
+	w.raw = AppendRaw(w.raw[:0], w.enc.Format.Bits, pcm)
 	w.sum.Write(w.raw)
 	w.pending = append(w.pending, pcm...)
 	block := BlockSize(w.enc.Format.Rate) * w.enc.Format.Channels
@@ -119,7 +119,7 @@ func WriteStream(w io.Writer, f audio.Format, pcm []int32) error {
 	if err != nil {
 		return err
 	}
-	sum := md5.Sum(appendRaw(nil, f.Bits, pcm))
+	sum := md5.Sum(AppendRaw(nil, f.Bits, pcm))
 	head := StreamHeader(f, BlockSize(f.Rate), audio.Pos(len(pcm)/f.Channels), sum)
 	for _, p := range append([][]byte{head}, packets...) {
 		if _, err := w.Write(p); err != nil {
@@ -129,9 +129,9 @@ func WriteStream(w io.Writer, f audio.Format, pcm []int32) error {
 	return nil
 }
 
-// appendRaw appends samples as FLAC's MD5 sees them: little-endian, whole
-// bytes.
-func appendRaw(dst []byte, bits int, pcm []int32) []byte {
+// AppendRaw appends samples as FLAC's MD5 sees them (RFC 9639 section 8.2):
+// interleaved, little-endian, each in as many whole bytes as its depth needs.
+func AppendRaw(dst []byte, bits int, pcm []int32) []byte {
 	for _, s := range pcm {
 		for b := 0; b < bits; b += 8 {
 			dst = append(dst, byte(s>>b))

@@ -10,6 +10,7 @@ import (
 	"github.com/mewkiz/flac/meta"
 
 	"sonahub/hub/audio"
+	ourflac "sonahub/hub/audio/codec/flac"
 )
 
 // flacDecoder reads a whole FLAC file and checks its length and MD5.
@@ -95,12 +96,7 @@ func (d *flacDecoder) next() ([]int32, error) {
 	}
 	d.read += uint64(f.BlockSize)
 	if d.sum != nil {
-		d.raw = d.raw[:0]
-		for _, v := range pcm {
-			for b := uint8(0); b < d.info.BitsPerSample; b += 8 {
-				d.raw = append(d.raw, byte(v>>b))
-			}
-		}
+		d.raw = ourflac.AppendRaw(d.raw[:0], int(d.info.BitsPerSample), pcm)
 		d.sum.Write(d.raw)
 	}
 	if d.shift > 0 {
