@@ -9,14 +9,17 @@
 package kdf
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"sonahub/sne/internal/secretmem"
 	"sonahub/sne/wire"
 )
 
@@ -68,47 +71,68 @@ func Expand(dst, secret *Secret, label string, ctx []byte) error {
 	if err != nil {
 		return err
 	}
-	out, err := hkdf.Expand(sha256.New, secret[:], string(info), len(dst))
+	secretmem.Do(func() {
+		var out []byte
+		if out, err = hkdf.Expand(sha256.New, secret[:], string(info), len(dst)); err == nil {
+			copy(dst[:], out)
+			clear(out)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("sne: HKDF-Expand: %w", err)
 	}
-	copy(dst[:], out)
-	clear(out)
 	return nil
 }
 
 // Extract sets dst = HKDF-Extract(salt, ikm). dst may be salt or ikm.
 func Extract(dst, salt, ikm *Secret) error {
-	out, err := hkdf.Extract(sha256.New, ikm[:], salt[:])
+	var err error
+	secretmem.Do(func() {
+		var out []byte
+		if out, err = hkdf.Extract(sha256.New, ikm[:], salt[:]); err == nil {
+			copy(dst[:], out)
+			clear(out)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("sne: HKDF-Extract: %w", err)
 	}
-	copy(dst[:], out)
-	clear(out)
 	return nil
 }
 
 // Seal appends AEAD(key, aad, plaintext) to dst. A key seals one message only.
 func Seal(dst []byte, key *Secret, aad, plaintext []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.New(key[:])
+	dst = slices.Grow(dst, len(plaintext)+Overhead)
+	var err error
+	secretmem.Do(func() {
+		var aead cipher.AEAD
+		if aead, err = chacha20poly1305.New(key[:]); err == nil {
+			var nonce [chacha20poly1305.NonceSize]byte
+			dst = aead.Seal(dst, nonce[:], plaintext, aad)
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("sne: AEAD: %w", err)
 	}
-	var nonce [chacha20poly1305.NonceSize]byte
-	return aead.Seal(dst, nonce[:], plaintext, aad), nil
+	return dst, nil
 }
 
 // Open appends the plaintext of ciphertext to dst, or gives ErrOpen. dst may be
 // ciphertext[:0].
 func Open(dst []byte, key *Secret, aad, ciphertext []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.New(key[:])
-	if err != nil {
-		return nil, fmt.Errorf("sne: AEAD: %w", err)
+	if n := len(ciphertext) - Overhead; n > 0 {
+		dst = slices.Grow(dst, n)
 	}
-	var nonce [chacha20poly1305.NonceSize]byte
-	out, err := aead.Open(dst, nonce[:], ciphertext, aad)
+	var err error
+	secretmem.Do(func() {
+		var aead cipher.AEAD
+		if aead, err = chacha20poly1305.New(key[:]); err == nil {
+			var nonce [chacha20poly1305.NonceSize]byte
+			dst, err = aead.Open(dst, nonce[:], ciphertext, aad)
+		}
+	})
 	if err != nil {
 		return nil, ErrOpen
 	}
-	return out, nil
+	return dst, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cloudflare/circl/kem/xwing"
 
+	"sonahub/sne/internal/secretmem"
 	"sonahub/sne/kdf"
 )
 
@@ -86,9 +87,11 @@ func (k *SecretKey) Format(f fmt.State, verb rune) { k.seed.Format(f, verb) }
 
 // Decapsulate sets ss to the secret in ct.
 func (k *SecretKey) Decapsulate(ss *kdf.Secret, ct *Ciphertext) {
-	out := xwing.Decapsulate(ct[:], k.seed[:])
-	copy(ss[:], out)
-	clear(out)
+	secretmem.Do(func() {
+		out := xwing.Decapsulate(ct[:], k.seed[:])
+		copy(ss[:], out)
+		clear(out)
+	})
 }
 
 // Encapsulate sets ss to a fresh shared secret and ct to what carries it.
@@ -99,12 +102,17 @@ func (p *PublicKey) Encapsulate(source io.Reader, ss *kdf.Secret, ct *Ciphertext
 		return err
 	}
 	defer clear(seed[:])
-	secret, cipher, err := xwing.Encapsulate(p[:], seed[:])
+	var err error
+	secretmem.Do(func() {
+		secret, cipher, failed := xwing.Encapsulate(p[:], seed[:])
+		if err = failed; err == nil {
+			copy(ss[:], secret)
+			copy(ct[:], cipher)
+			clear(secret)
+		}
+	})
 	if err != nil {
 		return ErrKey
 	}
-	copy(ss[:], secret)
-	copy(ct[:], cipher)
-	clear(secret)
 	return nil
 }

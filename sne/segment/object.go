@@ -76,9 +76,6 @@ func Open(dst []byte, es *kdf.Secret, e Epoch, rendition uint16, object []byte) 
 	if err := sealKey(&sk, es, e, rendition, seal); err != nil {
 		return nil, err
 	}
-	if cap(dst)-len(dst) < n {
-		dst = append(make([]byte, 0, len(dst)+n), dst...)
-	}
 	out, err := kdf.Open(dst, &sk, h, body)
 	if err != nil {
 		return nil, ErrSegment

@@ -32,7 +32,7 @@ import (
 
 // Fixed facts of the broadcast.
 const (
-	Rate       = 48000 // Hz
+	Rate       = 8000 // Hz: small segments make quick tests
 	EpochMs    = 2000
 	Rendition  = 1   // one rendition in each tier
 	PriceMsatS = 100 // msat per second
@@ -239,7 +239,7 @@ func (g *Origin) seal(e segment.Epoch, frames uint32) {
 	g.tb.Helper()
 	p := &segment.Payload{Codec: segment.CodecPCM, Channels: 2, Bits: 16, Rate: Rate, Frames: frames}
 	for pcm := PCM(e.Tier, e.Number, frames); len(pcm) > 0; {
-		n := min(len(pcm), 19200) // 100 ms
+		n := min(len(pcm), 3200) // 100 ms
 		p.Packets, pcm = append(p.Packets, pcm[:n]), pcm[n:]
 	}
 	plain := must(p.Marshal())(g.tb)
