@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -15,36 +16,49 @@ import (
 )
 
 // region is a part of the page that lives: it is drawn anew when the house
-// changes and sent when it came out different.
+// changes and sent when it came out different. The long ones can tell without
+// being drawn that they would come out the same for the same reader.
 type region struct {
 	id   string
 	draw func(part.View) templ.Component
+	same func(was, is part.View) bool // nil = draw it and see
 }
 
 func regions() []region {
 	return []region{
-		{"notices", part.Notices},
-		{"now", part.Now},
-		{"money", part.Money},
-		{"rooms", part.Rooms},
-		{"bar", part.Bar},
-		{"queue", part.Queue},
-		{"library", part.Library},
+		{"notices", part.Notices, nil},
+		{"now", part.Now, nil},
+		{"money", part.Money, nil},
+		{"rooms", part.Rooms, nil},
+		{"bar", part.Bar, nil},
+		{"queue", part.Queue, sameQueue},
+		{"library", part.Library, sameLibrary},
 	}
+}
+
+func sameQueue(was, is part.View) bool {
+	a, _ := was.House.Group("")
+	b, _ := is.House.Group("")
+	return was.Owner == is.Owner && (a.Left == nil) == (b.Left == nil) &&
+		a.Queue.Current == b.Queue.Current && slices.Equal(a.Queue.Items, b.Queue.Items)
+}
+
+func sameLibrary(was, is part.View) bool {
+	return was.Owner == is.Owner && slices.Equal(was.House.Library, is.House.Library)
 }
 
 // live streams the page's changes: the build of the static files, so that an
 // old page reloads itself, then all parts, then those that came out different.
 func (h *Handler) live(w http.ResponseWriter, r *http.Request) {
-	sent := map[string]string{}
+	var last drawn
 	err := h.streams.Serve(w, r, h.Hub.Changed, func(out *sse.Stream) (uint64, error) {
-		if len(sent) == 0 {
+		if last.text == nil {
 			if err := out.Event("build", h.files.Build()); err != nil {
 				return 0, err
 			}
 		}
 		house := h.Hub.State()
-		parts, err := changedParts(r.Context(), h.view(r, house), sent)
+		parts, err := last.update(r.Context(), h.view(r, house))
 		if err != nil || parts == "" {
 			return house.Version, err
 		}
@@ -59,19 +73,33 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// changedParts draws all parts and returns those that differ from what was
-// sent, which it brings up to date.
-func changedParts(ctx context.Context, v part.View, sent map[string]string) (string, error) {
-	var all strings.Builder
+// drawn is what one reader was sent last.
+type drawn struct {
+	view part.View
+	text map[string]string // by the part's id
+}
+
+// update draws what may have changed and returns the parts that did.
+func (d *drawn) update(ctx context.Context, v part.View) (string, error) {
+	first := d.text == nil
+	if first {
+		d.text = map[string]string{}
+	}
+	was := d.view
+	d.view = v
+	var changed strings.Builder
 	for _, p := range regions() {
+		if !first && p.same != nil && p.same(was, v) {
+			continue
+		}
 		var b bytes.Buffer
 		if err := p.draw(v).Render(ctx, &b); err != nil {
 			return "", fmt.Errorf("drawing %s: %w", p.id, err)
 		}
-		if text := b.String(); sent[p.id] != text {
-			sent[p.id] = text
-			all.WriteString(text)
+		if text := b.String(); d.text[p.id] != text {
+			d.text[p.id] = text
+			changed.WriteString(text)
 		}
 	}
-	return all.String(), nil
+	return changed.String(), nil
 }

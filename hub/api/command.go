@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -130,7 +131,7 @@ func of[T any](name string, to func(T) (room.Command, error)) form {
 			if err := d.Decode(&b); err != nil {
 				return nil, &BodyError{Message: "The body cannot be read: " + strings.TrimPrefix(err.Error(), "json: ") + "."}
 			}
-			if _, err := d.Token(); err != io.EOF {
+			if _, err := d.Token(); !errors.Is(err, io.EOF) {
 				return nil, &BodyError{Message: "The body goes on behind its end."}
 			}
 		}
@@ -192,7 +193,8 @@ func checkIDs(ids ...string) error {
 func readBounded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		if _, ok := err.(*http.MaxBytesError); ok {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
 			return nil, &BodyError{Message: fmt.Sprintf("The body is longer than %d bytes.", maxBody), Large: true}
 		}
 		return nil, &BodyError{Message: "The body did not arrive whole."}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"sonahub/hub/api"
@@ -55,31 +56,60 @@ func TestVendored(t *testing.T) {
 	}
 }
 
-func TestDrive(t *testing.T)         { s, _ := open(t, Evening(time.Now())); Drive(t, s) }
-func TestDriveMorning(t *testing.T)  { s, _ := open(t, Morning()); Drive(t, s) }
-func TestDriveForms(t *testing.T)    { s, _ := open(t, Evening(time.Now())); DriveForms(t, s) }
-func TestDriveStranger(t *testing.T) { s, _ := open(t, Evening(time.Now())); DriveStranger(t, s) }
-
-// TestStates looks at every canned house for accessibility and width, and
-// writes pictures of them when SONAHUB_SHOTS names a folder.
-func TestStates(t *testing.T) {
+// TestPage runs everything that needs a browser in one.
+func TestPage(t *testing.T) {
 	browser := Browser(t)
+	for name, house := range map[string]room.House{"evening": Evening(time.Now()), "morning": Morning()} {
+		t.Run("drive/"+name, func(t *testing.T) { s, _ := open(t, house); Drive(t, browser, s) })
+		t.Run("forms/"+name, func(t *testing.T) { s, _ := open(t, house); DriveForms(t, browser, s) })
+	}
+	t.Run("stranger", func(t *testing.T) { s, _ := open(t, Evening(time.Now())); DriveStranger(t, browser, s) })
+	t.Run("forms/look", func(t *testing.T) { plainLook(t, browser) })
+	t.Run("states", func(t *testing.T) { states(t, browser) })
+	t.Run("hostile", func(t *testing.T) { hostile(t, browser) })
+	t.Run("reason", func(t *testing.T) { reason(t, browser) })
+	t.Run("finger", func(t *testing.T) { underFinger(t, browser) })
+	t.Run("lost", func(t *testing.T) { lost(t, browser) })
+	t.Run("phones", func(t *testing.T) { phones(t, browser) })
+}
+
+// states looks at every canned house for accessibility and width, and
+// writes pictures of them when SONAHUB_SHOTS names a folder.
+func states(t *testing.T, browser context.Context) {
 	for name, house := range map[string]room.House{"evening": Evening(time.Now()), "morning": Morning(), "trouble": Trouble(), "empty": {}} {
 		s, _ := open(t, house)
 		tab := Tab(t, browser)
 		run(t, tab, chromedp.Navigate(s.URL))
 		shot(t, tab, name+"-stranger")
-		Axe(t, tab)
 		Enter(t, tab, s)
-		for _, scheme := range []string{"light", "dark"} {
-			Scheme(t, tab, scheme)
-			for _, width := range []int64{320, 390, 1280} {
-				Size(t, tab, width, 844)
-				Fits(t, tab)
+		for _, look := range []struct {
+			scheme string
+			width  int64
+			axe    bool
+		}{{"light", 320, true}, {"light", 390, false}, {"dark", 320, false}, {"dark", 390, true}, {"dark", 1280, false}, {"light", 1280, false}} {
+			Scheme(t, tab, look.scheme)
+			Size(t, tab, look.width, 844)
+			Fits(t, tab)
+			if look.axe {
 				Axe(t, tab)
-				shot(t, tab, fmt.Sprintf("%s-%s-%d", name, scheme, width))
 			}
+			shot(t, tab, fmt.Sprintf("%s-%s-%d", name, look.scheme, look.width))
 		}
+	}
+}
+
+// plainLook looks at the page without scripts.
+func plainLook(t *testing.T, browser context.Context) {
+	s, _ := open(t, Evening(time.Now()))
+	tab := Tab(t, browser)
+	run(t, tab, emulation.SetScriptExecutionDisabled(true))
+	Enter(t, tab, s)
+	run(t, tab, emulation.SetScriptExecutionDisabled(false)) // axe needs it; the page's own stay unrun
+	for _, width := range []int64{320, 1280} {
+		Size(t, tab, width, 844)
+		Fits(t, tab)
+		Axe(t, tab)
+		shot(t, tab, fmt.Sprintf("plain-%d", width))
 	}
 }
 
@@ -90,7 +120,7 @@ func shot(t *testing.T, tab context.Context, name string) {
 		return
 	}
 	var full, screen []byte
-	run(t, tab, chromedp.CaptureScreenshot(&screen), chromedp.FullScreenshot(&full, 90))
+	run(t, tab, chromedp.CaptureScreenshot(&screen), chromedp.FullScreenshot(&full, 100))
 	for suffix, data := range map[string][]byte{"": screen, "-full": full} {
 		if err := os.WriteFile(filepath.Join(dir, name+suffix+".png"), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -98,11 +128,11 @@ func shot(t *testing.T, tab context.Context, name string) {
 	}
 }
 
-// TestHostileHouse shows strangers' text at its worst: it stays text, on the
+// hostile shows strangers' text at its worst: it stays text, on the
 // first page and in live updates, and breaks no layout.
-func TestHostileHouse(t *testing.T) {
+func hostile(t *testing.T, browser context.Context) {
 	s, hub := open(t, Hostile())
-	tab := Tab(t, Browser(t))
+	tab := Tab(t, browser)
 	Enter(t, tab, s)
 	check := func(when string) {
 		t.Helper()
@@ -131,11 +161,11 @@ func TestHostileHouse(t *testing.T) {
 	}
 }
 
-// TestReasonIsShown lets the hub refuse: the reason appears, and goes away
+// reason lets the hub refuse: the reason appears, and goes away
 // with the next success; with scripts and without.
-func TestReasonIsShown(t *testing.T) {
+func reason(t *testing.T, browser context.Context) {
 	s, hub := open(t, Evening(time.Now()))
-	tab := Tab(t, Browser(t))
+	tab := Tab(t, browser)
 	Enter(t, tab, s)
 	said := func() string { return Eval[string](t, tab, `document.querySelector("#said").textContent.trim()`) }
 	hub.Refuse(errors.New("the needle is broken"))
@@ -146,11 +176,11 @@ func TestReasonIsShown(t *testing.T) {
 	Until(t, "the reason is gone", func() bool { return said() == "" })
 }
 
-// TestFinger holds a volume slider while the house changes: it stays under the
+// underFinger holds a volume slider while the house changes: it stays under the
 // finger, everything else follows, and when it is let go the truth is shown.
-func TestFinger(t *testing.T) {
+func underFinger(t *testing.T, browser context.Context) {
 	s, hub := open(t, Evening(time.Now()))
-	tab := Tab(t, Browser(t))
+	tab := Tab(t, browser)
 	Enter(t, tab, s)
 	do := func(c room.Command) {
 		if err := hub.Do(t.Context(), c); err != nil {
@@ -177,11 +207,11 @@ func TestFinger(t *testing.T) {
 	Until(t, "the slider shows the truth", func() bool { return value() == "12" })
 }
 
-// TestLost ends the connection: the page says that it may be old, and gets
+// lost ends the connection: the page says that it may be old, and gets
 // everything when the hub is back.
-func TestLost(t *testing.T) {
+func lost(t *testing.T, browser context.Context) {
 	s, hub := open(t, Evening(time.Now()))
-	tab := Tab(t, Browser(t))
+	tab := Tab(t, browser)
 	Enter(t, tab, s)
 	offline := func() bool { return Eval[bool](t, tab, `document.querySelector("#offline").textContent !== ""`) }
 	run(t, tab, chromedp.Evaluate(`EventSource = class extends EventSource { constructor() { super("/nothing"); } }; dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`, nil))
@@ -195,11 +225,10 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// TestPhoneToPhone measures from the tap on one phone to the change on
+// phones measures from the tap on one phone to the change on
 // another. The bound is generous for a loaded machine; the figure is logged.
-func TestPhoneToPhone(t *testing.T) {
+func phones(t *testing.T, browser context.Context) {
 	s, _ := open(t, Evening(time.Now()))
-	browser := Browser(t)
 	a, b := Tab(t, browser), Tab(t, browser)
 	Enter(t, a, s)
 	Enter(t, b, s)
