@@ -10,6 +10,7 @@ import (
 	"sonahub/sne/fetch"
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
+	"sonahub/sne/sale"
 	"sonahub/sne/wire"
 	"sonahub/wallet"
 )
@@ -49,12 +50,12 @@ func (s *Source) buy(ctx context.Context) {
 			s.fetchAhead(ctx, next, l.rung)
 			continue
 		}
-		if errors.Is(err, fetch.ErrMalformed) || errors.Is(err, manifest.ErrRecord) {
+		if damaged(err) {
 			if bad++; bad >= badTries && s.dropRung() {
 				bad = 0
 			}
 		}
-		if !s.passing(err, bad) {
+		if !passing(err) {
 			s.stop(err)
 			break
 		}
@@ -130,8 +131,8 @@ func plain(err error) string {
 		return "the music platform is busy"
 	case errors.Is(err, fetch.ErrNotFound):
 		return "the music platform is still preparing this piece"
-	case errors.Is(err, fetch.ErrMalformed):
-		return "the music platform sent damaged data"
+	case damaged(err):
+		return "the music platform sent damaged data; nothing was paid for it"
 	}
 	return err.Error()
 }
@@ -172,7 +173,7 @@ func (s *Source) wait(ctx context.Context, d time.Duration) {
 }
 
 // passing reports whether a fault may pass by itself.
-func (s *Source) passing(err error, bad int) bool {
+func passing(err error) bool {
 	var exposure *wallet.ExposureError
 	var refusal *message.Error
 	switch {
@@ -182,11 +183,16 @@ func (s *Source) passing(err error, bad int) bool {
 		return refusal.Code == message.CodeBusy || refusal.Code == message.CodeRate || refusal.Code == message.CodeInternal
 	case errors.As(err, &exposure):
 		return true
-	case errors.Is(err, fetch.ErrMalformed), errors.Is(err, manifest.ErrRecord):
-		return bad < badTries
+	case damaged(err):
+		return true // nothing was paid for it; another edge may be honest
 	}
 	var f *fetch.Error
 	return errors.As(err, &f) && !errors.Is(err, fetch.ErrGone)
+}
+
+// damaged reports bytes that came and did not verify.
+func damaged(err error) bool {
+	return errors.Is(err, fetch.ErrMalformed) || errors.Is(err, fetch.ErrTooBig) || errors.Is(err, manifest.ErrRecord) || errors.Is(err, sale.ErrObject)
 }
 
 // dropRung gives up the rung that delivers damage and reports whether another

@@ -34,6 +34,17 @@ func (s *Source) Why() string {
 	return s.why
 }
 
+// InHand is how much sound is bought, verified and not heard yet.
+func (s *Source) InHand() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := s.heard
+	for _, l := range s.lots {
+		end = max(end, l.end)
+	}
+	return (end - s.heard).Duration(s.format.Rate)
+}
+
 // Rung is the rendition that was read last.
 func (s *Source) Rung() Rung {
 	s.mu.Lock()

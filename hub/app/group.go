@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sonahub/hub/audio"
+	"sonahub/hub/player"
+	"sonahub/hub/room"
+	"sonahub/hub/store"
+	"sonahub/wallet"
+)
+
+// carryOut does what a command made necessary. It is called with the house
+// locked and must not wait: the player only takes notes.
+func (h *Hub) carryOut(e room.Effect) {
+	switch e := e.(type) {
+	case room.Load:
+		g, _ := h.now.Group(e.Group)
+		h.player.Load(g.Queue.Current, e.From, e.Hold)
+	case room.Resume:
+		h.player.Resume()
+	case room.Halt:
+		h.player.Halt()
+	case room.Requeue:
+		h.player.Requeue()
+	case room.Attach:
+		r, _ := h.now.Room(e.Room)
+		if out := h.speakers.of(r.Speaker.Kind); out != nil {
+			h.player.Attach(out, audio.Member{ID: r.ID, Gain: gainOf(r.Speaker.Kind, r.Volume, r.Muted)})
+		}
+	case room.Detach:
+		r, _ := h.now.Room(e.Room)
+		if out := h.speakers.of(r.Speaker.Kind); out != nil {
+			h.player.Detach(out, r.ID)
+		}
+	case room.Loudness:
+		r, _ := h.now.Room(e.Room)
+		out := h.speakers.of(r.Speaker.Kind)
+		if out == nil {
+			return
+		}
+		if err := out.Gain(r.ID, gainOf(r.Speaker.Kind, e.Percent, e.Muted)); err != nil && !errors.Is(err, audio.ErrUnknownMember) {
+			h.log.Warn("volume", "room", r.ID, "err", err)
+		}
+	}
+}
+
+// listener hands the player's news on without ever making it wait: what does
+// not fit is old by the time it could be told.
+type listener struct{ news chan<- room.Event }
+
+func (l listener) tell(e room.Event) {
+	select {
+	case l.news <- e:
+	default:
+	}
+}
+
+// Heard tells what is playing.
+func (l listener) Heard(x player.Heard) {
+	l.tell(room.Heard{Group: mainGroup, Index: x.Index, Position: x.Position, At: time.Now(), Rung: x.Quality})
+}
+
+// Waits tells what is missing.
+func (l listener) Waits(why string) { l.tell(room.Waits{Group: mainGroup, Why: why}) }
+
+// Halted tells that the group gave up.
+func (l listener) Halted(err error) { l.tell(room.Halted{Group: mainGroup, Why: sentence(err)}) }
+
+// Ended tells that the queue is at its end.
+func (l listener) Ended() { l.tell(room.Ended{Group: mainGroup}) }
+
+// sentence is a fault as people read it, with the next step where there is
+// one.
+func sentence(err error) string {
+	var cap *wallet.CapError
+	var empty *wallet.EmptyError
+	switch {
+	case errors.As(err, &cap):
+		return fmt.Sprintf("The spending cap per %s (%s) is reached. Music goes on from %s, or when you raise the cap.",
+			cap.Cap, cap.Limit, cap.Until.Local().Format("15:04 on 2 January"))
+	case errors.As(err, &empty):
+		return fmt.Sprintf("The prepaid balance (%s) is used up. Top up to go on.", empty.Balance)
+	}
+	return err.Error()
+}
+
+func (h *Hub) hearNews(ctx context.Context) error {
+	for {
+		select {
+		case e := <-h.news:
+			h.house.note(e)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// resumeWithin is how old a place may be for the music to go on by itself
+// after a crash or a power cut.
+const resumeWithin = 15 * time.Minute
+
+// restore builds the house of the last time. resume says that it was playing
+// when it was cut off.
+func (h *Hub) restore(ctx context.Context) (first room.House, resume bool, err error) {
+	items, place, err := h.store.Group(ctx, mainGroup)
+	if err != nil {
+		return room.House{}, false, err
+	}
+	g := room.Group{ID: mainGroup, Transport: room.Stopped, Queue: room.Queue{Items: items, Current: place.Current}, Position: place.Position}
+	if len(items) > 0 && place.Position > 0 {
+		g.Transport = room.Paused
+	}
+	age := time.Since(place.At)
+	resume = place.Playing && len(items) > 0 && age >= 0 && age < resumeWithin
+	return room.House{Name: h.cfg.Name, Groups: []room.Group{g}, Version: 1}, resume, nil
+}
+
+// resume goes on where the hub was cut off.
+func (h *Hub) resume(g room.Group) {
+	h.house.mu.Lock()
+	defer h.house.mu.Unlock()
+	next := h.house.now
+	next.Groups = []room.Group{g}
+	next.Groups[0].Transport = room.Waiting
+	next.Version++
+	h.house.set(next)
+	h.player.Load(g.Queue.Current, g.Position, false)
+}
+
+// fillQueue puts the whole library into a queue that nobody has used yet, and
+// starts it if the owner wants music from the start.
+func (h *Hub) fillQueue(ctx context.Context) error {
+	house := h.house.State()
+	g, _ := house.Group(mainGroup)
+	if len(g.Queue.Items) > 0 || g.Left != nil || len(house.Library) == 0 {
+		return nil
+	}
+	var ids []string
+	for _, t := range house.Library[:min(len(house.Library), room.MaxQueue)] {
+		ids = append(ids, t.ID)
+	}
+	if err := h.house.Do(ctx, room.Enqueue{Tracks: ids}); err != nil {
+		return err
+	}
+	if h.cfg.Play {
+		return h.house.Do(ctx, room.Play{})
+	}
+	return nil
+}
+
+// save keeps the state of the house on disk, at most saveEvery behind.
+func (h *Hub) save(ctx context.Context) error {
+	for {
+		version := h.house.State().Version
+		if err := h.saveNow(ctx, true); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-h.house.Changed(version):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !wait(ctx.Done(), saveEvery) {
+			return ctx.Err()
+		}
+	}
+}
+
+// saveNow writes what differs from what was written last. running is false
+// for the last word of a hub that is closed on purpose: it does not start to
+// play by itself.
+func (h *Hub) saveNow(ctx context.Context, running bool) error {
+	now := h.house.State()
+	g, _ := now.Group(mainGroup)
+	for _, r := range now.Rooms {
+		kept := r
+		kept.Speaker, kept.Silent = room.Speaker{}, ""
+		if h.saved.rooms[r.ID] == kept {
+			continue
+		}
+		if err := h.store.SaveRoom(ctx, kept); err != nil {
+			return err
+		}
+		h.saved.rooms[r.ID] = kept
+	}
+	if !sameLibrary(h.saved.queue, g.Queue.Items) {
+		if err := h.store.SaveQueue(ctx, g.ID, g.Queue.Items); err != nil {
+			return err
+		}
+		h.saved.queue = g.Queue.Items
+	}
+	return h.keepPlace(ctx, g, running)
+}
+
+// savePlace writes down where the running group is.
+func (h *Hub) savePlace(ctx context.Context) error {
+	g, _ := h.house.State().Group(mainGroup)
+	return h.keepPlace(ctx, g, true)
+}
+
+func (h *Hub) keepPlace(ctx context.Context, g room.Group, running bool) error {
+	playing := running && (g.Transport == room.Playing || g.Transport == room.Waiting)
+	return h.store.SavePlace(ctx, g.ID, store.Place{Current: g.Queue.Current, Position: g.PositionAt(time.Now()), Playing: playing, At: time.Now()})
+}
+
+// saved is what the house file holds, so that only changes are written. The
+// save part owns it, and Close after that part has ended.
+type saved struct {
+	rooms map[string]room.Room
+	queue []room.Track
+}

@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"sonahub/hub/store"
+	"sonahub/sne/message"
+	"sonahub/sne/sale"
+	"sonahub/sne/wire"
+	"sonahub/wallet"
+	"sonahub/wallet/ffxs"
+	"sonahub/wallet/ledger"
+)
+
+// money is the hub's purse and ledger for one platform.
+type money struct {
+	*ledger.Ledger
+	purse  *ffxs.Purse
+	store  *store.Store
+	root   string
+	client *sale.Client
+	place  func(context.Context) error // writes down where the group is
+	touch  func()                      // people see a changed balance at once
+}
+
+// openMoney opens the ledger in dir. step is the crash tests' hook.
+func openMoney(ctx context.Context, c checked, h *Hub, step func(string)) (*money, error) {
+	key, err := wallet.LoadKey(filepath.Join(c.State, "device.key"))
+	if err != nil {
+		return nil, fmt.Errorf("device key: %w", err)
+	}
+	m := &money{store: h.store, root: c.origin.Root.String(), client: h.client, touch: h.house.touch, place: h.savePlace}
+	m.purse, err = ffxs.New(ffxs.Config{Key: key, Origin: m.origin, Step: step, Log: h.log})
+	if err != nil {
+		return nil, err
+	}
+	m.Ledger, err = ledger.Open(ctx, ledger.Config{
+		Path: filepath.Join(c.State, "ledger.db"), Key: key, Rails: []wallet.Rail{m.purse}, Caps: c.caps, Step: step, Log: h.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c.HourCapSat > 0 || c.DayCapSat > 0 || c.RoomCapSat > 0 {
+		if err := m.SetCaps(ctx, c.caps); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, nil
+}
+
+// Buy buys; see wallet.Payer.
+func (m *money) Buy(ctx context.Context, i wallet.Intent) (wallet.Proof, error) {
+	defer m.touch()
+	return m.Ledger.Buy(ctx, i)
+}
+
+// Settle settles; see wallet.Payer.
+func (m *money) Settle(ctx context.Context, id string, r wallet.Receipt) error {
+	defer m.touch()
+	return m.Ledger.Settle(ctx, id, r)
+}
+
+// Heard records what was heard; see wallet.Payer. The place goes to disk
+// first: a hub that is cut off goes on behind what the ledger has closed.
+func (m *money) Heard(ctx context.Context, id string, n int) error {
+	defer m.touch()
+	if err := m.place(ctx); err != nil {
+		return err
+	}
+	return m.Ledger.Heard(ctx, id, n)
+}
+
+// finish brings to an end what a crash or an outage interrupted: top-ups that
+// were sent, purchases whose answer was never seen.
+func (m *money) finish(ctx context.Context) error {
+	if err := m.purse.Finish(ctx, m.root); err != nil {
+		return fmt.Errorf("top-up: %w", err)
+	}
+	if _, err := m.Recover(ctx, m.show); err != nil {
+		return fmt.Errorf("purchases: %w", err)
+	}
+	return m.Expire(ctx)
+}
+
+// show presents a proof again only to learn how it ended; the keys are asked
+// for anew when the epochs are played.
+func (m *money) show(ctx context.Context, p wallet.Proof) (wallet.Receipt, error) {
+	b, err := wire.ParseID(p.Broadcast)
+	if err != nil {
+		return wallet.Receipt{}, err
+	}
+	head, err := m.client.Head(ctx, b, p.Tier)
+	if err != nil {
+		return wallet.Receipt{}, err
+	}
+	records, err := m.client.Records(ctx, head, p.First, p.N)
+	if err != nil {
+		return wallet.Receipt{}, err
+	}
+	grant, err := m.client.Redeem(ctx, records, p.Body)
+	if grant != nil {
+		defer grant.Erase()
+	}
+	var refusal *message.Error
+	switch {
+	case err == nil:
+		return wallet.Receipt{Outcome: wallet.Granted, Amount: wallet.Msat(grant.AmountMsat), Change: grant.Evals}, nil
+	case errors.Is(err, sale.ErrCommit) || errors.Is(err, sale.ErrChange):
+		return wallet.Receipt{Outcome: wallet.Faulty, Amount: p.Amount, Reason: err.Error()}, nil
+	case errors.As(err, &refusal):
+		return refused(refusal, err)
+	}
+	return wallet.Receipt{}, err
+}
+
+// refused turns a refusal into a receipt; a refusal that may pass stays an
+// error and is asked again.
+func refused(e *message.Error, err error) (wallet.Receipt, error) {
+	switch e.Code {
+	case message.CodeBusy, message.CodeRate, message.CodeInternal:
+		return wallet.Receipt{}, err
+	case message.CodeToken, message.CodeGone:
+		return wallet.Receipt{Outcome: wallet.Lost, Reason: e.Error()}, nil
+	}
+	return wallet.Receipt{Outcome: wallet.Refused, Reason: e.Error()}, nil
+}
+
+// Settings that the store keeps.
+const (
+	settingVoucher = "welcome-voucher" // asked for and not known to be redeemed
+	settingWelcome = "welcomed"        // the gift was taken, or the platform gives none
+)
+
+// errNoGift says that the platform gives no welcome.
+var errNoGift = errors.New("the platform gives no welcome gift")
+
+// maxGift bounds the platform's answer.
+const maxGift = 4096
+
+// welcome takes the platform's gift once in the life of the hub. The voucher
+// is written down before it is used.
+func (m *money) welcome(ctx context.Context, base string) error {
+	if _, done, err := m.store.Setting(ctx, settingWelcome); done || err != nil {
+		return err
+	}
+	code, have, err := m.store.Setting(ctx, settingVoucher)
+	if err != nil {
+		return err
+	}
+	if !have {
+		switch code, err = askGift(ctx, base); {
+		case errors.Is(err, errNoGift):
+			return m.store.Set(ctx, settingWelcome, "none")
+		case err != nil:
+			return err
+		}
+		if err := m.store.Set(ctx, settingVoucher, code); err != nil {
+			return err
+		}
+	}
+	if _, err := m.purse.TopUp(ctx, m.root, code); err != nil && !errors.Is(err, ffxs.ErrVoucherUsed) {
+		return fmt.Errorf("welcome gift: %w", err)
+	}
+	m.touch()
+	return m.store.Set(ctx, settingWelcome, "taken")
+}
+
+func askGift(ctx context.Context, base string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/welcome", nil)
+	if err != nil {
+		return "", err
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("welcome gift: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return "", errNoGift
+	default:
+		return "", fmt.Errorf("welcome gift: the platform answers %s", resp.Status)
+	}
+	var gift struct{ Voucher string }
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxGift)).Decode(&gift); err != nil || gift.Voucher == "" {
+		return "", fmt.Errorf("welcome gift: the platform's answer is not understood: %w", err)
+	}
+	return gift.Voucher, nil
+}
+
+// till is the platform as the purse sees it, on sessions of its own.
+type till struct{ client *sale.Client }
+
+func (m *money) origin(root string) (ffxs.Origin, error) {
+	if root != m.root {
+		return nil, fmt.Errorf("platform %s is not the one of this hub", root)
+	}
+	return &till{client: m.client}, nil
+}
+
+// KeySets lists the keysets of the platform's Bundle; the first one issues.
+func (t *till) KeySets(ctx context.Context) ([][32]byte, error) {
+	b, err := t.client.Bundle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids [][32]byte
+	for _, id := range b.KeySets {
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// KeySet fetches a keyset, checked by its id.
+func (t *till) KeySet(ctx context.Context, id [32]byte) ([]byte, error) {
+	return t.client.KeySet(ctx, wire.ID(id))
+}
+
+// TopUp turns a voucher into signed blinds.
+func (t *till) TopUp(ctx context.Context, keyset [32]byte, blinds []byte, voucher string) ([]byte, error) {
+	evals, err := t.client.TopUp(ctx, wire.ID(keyset), blinds, voucher)
+	return evals, told(err)
+}
+
+// Swap exchanges tokens.
+func (t *till) Swap(ctx context.Context, tokens []byte, keyset [32]byte, blinds []byte) ([]byte, error) {
+	body := append(append(append([]byte{}, tokens...), keyset[:]...), blinds...)
+	evals, err := t.client.Swap(ctx, body)
+	return evals, told(err)
+}
+
+// told puts the platform's refusals into the purse's words.
+func told(err error) error {
+	var refusal *message.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	r, err := refused(refusal, err)
+	switch r.Outcome {
+	case wallet.Refused:
+		return fmt.Errorf("%w: %w", ffxs.ErrRefused, refusal)
+	case wallet.Lost:
+		return fmt.Errorf("%w: %w", ffxs.ErrSpent, refusal)
+	}
+	return err
+}
