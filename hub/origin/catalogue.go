@@ -103,7 +103,7 @@ func (c *catalogue) page(seq uint64, n uint16) []byte {
 
 // Pace of the upkeep.
 const (
-	publishEvery = time.Second // at most one catalogue in this time
+	publishEvery = 250 * time.Millisecond // at most one catalogue in this time
 	renewEvery   = time.Minute
 )
 

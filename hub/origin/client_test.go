@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cloudflare/circl/oprf"
 	"github.com/cloudflare/circl/zk/dleq"
@@ -31,6 +32,7 @@ import (
 type hub struct {
 	*sale.Client
 	tb   testing.TB
+	o    *origin.Origin
 	base string // of plain HTTP
 	ring map[uint8][]message.Token
 	set  wire.ID
@@ -38,17 +40,26 @@ type hub struct {
 
 func newHub(tb testing.TB, o *origin.Origin) *hub {
 	tb.Helper()
+	return newHubAt(tb, o, time.Now)
+}
+
+// newHubAt is a hub with a clock of its own.
+func newHubAt(tb testing.TB, o *origin.Origin, now func() time.Time) *hub {
+	tb.Helper()
 	u, err := bundle.ParseURL(o.URL())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c, err := sale.NewClient(sale.Config{URL: u, Plain: true})
+	c, err := sale.NewClient(sale.Config{URL: u, Plain: true, Clock: func() bundle.Clock { return bundle.Clock{Now: now(), Trusted: true} }})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.Close() })
-	return &hub{Client: c, tb: tb, base: "http://" + o.Addr().String(), ring: map[uint8][]message.Token{}}
+	return &hub{Client: c, tb: tb, o: o, base: "http://" + o.Addr().String(), ring: map[uint8][]message.Token{}}
 }
+
+// fresh is another hub at the same platform.
+func (h *hub) fresh() *hub { return newHub(h.tb, h.o) }
 
 // item returns the catalogue's entry of that title.
 func (h *hub) item(title string) catalog.Item {

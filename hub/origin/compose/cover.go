@@ -43,7 +43,8 @@ func (p Piece) Cover() ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	if err := png.Encode(&out, img); err != nil {
+	enc := png.Encoder{CompressionLevel: png.BestSpeed} // the grain does not compress anyway
+	if err := enc.Encode(&out, img); err != nil {
 		return nil, fmt.Errorf("compose: cover of %q: %w", p.Title, err)
 	}
 	return out.Bytes(), nil

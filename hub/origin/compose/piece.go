@@ -49,7 +49,7 @@ func Album() []Piece {
 // Render plays the piece: interleaved samples, right-justified to
 // Format.Bits, Frames*2 of them. It takes one to two seconds of one core.
 func (p Piece) Render(ctx context.Context) ([]int32, error) {
-	m := newMix(newSynth(int(p.Format.Rate), p.seed), int(p.Frames))
+	m := newMix(newSynth(ctx, int(p.Format.Rate), p.seed), int(p.Frames))
 	p.score(m)
 	if err := ctx.Err(); err != nil {
 		return nil, err

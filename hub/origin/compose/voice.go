@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 )
@@ -10,15 +11,19 @@ func hertz(key int) float64 { return 440 * math.Pow(2, float64(key-69)/12) }
 
 // synth makes single mono notes, full scale about 1, at one rate.
 type synth struct {
+	ctx  context.Context // when it ends, notes become silence and the piece is thrown away
 	rate float64
 	rand *rand.Rand // noise of plucks and drums; seeded per piece
 }
 
-func newSynth(rate int, seed uint64) *synth {
-	return &synth{rate: float64(rate), rand: rand.New(rand.NewPCG(seed, 0x50ea))}
+func newSynth(ctx context.Context, rate int, seed uint64) *synth {
+	return &synth{ctx: ctx, rate: float64(rate), rand: rand.New(rand.NewPCG(seed, 0x50ea))}
 }
 
 func (s *synth) buffer(seconds float64) []float64 {
+	if s.ctx.Err() != nil {
+		return nil
+	}
 	return make([]float64, int(seconds*s.rate))
 }
 

@@ -283,7 +283,9 @@ func TestUnreadableFilesAreNamedAndTheRestGoesOn(t *testing.T) {
 // looks at what the next run does again.
 func TestRestartGoesOnWhereItStopped(t *testing.T) {
 	b := newBench(t)
-	origintest.Music(t, b.music, origintest.Track{Name: "1.flac", Seed: 1}, origintest.Track{Name: "2.flac", Seed: 2}, origintest.Track{Name: "3.flac", Seed: 3})
+	for i, name := range []string{"1.flac", "2.flac", "3.flac"} {
+		origintest.Music(t, b.music, origintest.Track{Name: name, Frames: 90000, Seed: uint64(i)})
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var g *ingest.Ingester
@@ -378,7 +380,7 @@ func TestAskedForFirst(t *testing.T) {
 	}
 	origintest.Music(t, b.music, tracks...)
 	order := []string{}
-	g := b.ingester(func(g *ingest.Ingester) { g.Workers = 1 })
+	g := b.ingester(func(g *ingest.Ingester) { g.Workers, g.NoOpus = 1, true })
 	asked := false
 	known := map[wire.ID]bool{}
 	progress, stop := g.Watch()
