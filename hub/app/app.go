@@ -109,6 +109,7 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 // How often the parts look.
 const (
 	browseEvery = 10 * time.Second
+	browseSoon  = time.Second // while there is nothing to offer yet
 	finishEvery = time.Minute
 	listenEvery = 500 * time.Millisecond
 	saveEvery   = 400 * time.Millisecond
@@ -120,7 +121,7 @@ func (h *Hub) begin(resume bool) {
 	h.parts.run("news", h.hearNews)
 	h.parts.run("save", h.save)
 	h.parts.every("speakers", listenEvery, h.listen)
-	h.parts.every("catalogue", browseEvery, h.browse)
+	h.parts.run("catalogue", h.keepBrowsing)
 	h.parts.every("money", finishEvery, func(ctx context.Context) error {
 		if h.cfg.Welcome {
 			if err := h.money.welcome(ctx, h.base()); err != nil {

@@ -195,13 +195,23 @@ func (h *Hub) discovery(ctx context.Context) error {
 // virtual ones.
 const firstLook = 4 * time.Second
 
-// fallBack makes two virtual rooms if nothing else can sound.
+// fallBack makes two virtual rooms if nothing else can sound: no speaker was
+// found in the first look, and there is no sound card.
 func (h *Hub) fallBack(ctx context.Context) {
 	if h.cfg.Discover && !wait(ctx.Done(), firstLook) {
 		return
 	}
+	for h.speakers.jack != nil {
+		r, _ := h.house.State().Room(kindJack)
+		if r.Speaker.State == audio.Absent.String() {
+			break
+		}
+		if r.Speaker.State == audio.Playing.String() || r.Speaker.State == audio.Ready.String() || !wait(ctx.Done(), listenEvery) {
+			return
+		}
+	}
 	for _, r := range h.house.State().Rooms {
-		if r.Speaker.Kind != kindJack || r.Speaker.State != audio.Absent.String() {
+		if r.Speaker.Kind != kindJack {
 			return
 		}
 	}
@@ -238,7 +248,7 @@ func (h *Hub) show(r room.Room, s audio.Status, member bool) {
 		if s.Err != nil && next.Why == "" {
 			next.Why = s.Err.Error()
 		}
-	case next.State != audio.Absent.String():
+	case next.Kind != kindAirPlay || next.State != audio.Absent.String():
 		next.State, next.Why = "idle", ""
 	}
 	if next != r.Speaker {

@@ -97,12 +97,32 @@ func (s *shelf) said() string {
 	return s.why
 }
 
+// keepBrowsing looks at the catalogue again and again, more often while there
+// is none.
+func (h *Hub) keepBrowsing(ctx context.Context) error {
+	for {
+		pause := browseEvery
+		if err := h.browse(ctx); err != nil && ctx.Err() == nil {
+			h.log.Warn("catalogue", "err", err)
+			pause = browseSoon
+		}
+		if len(h.house.State().Library) == 0 {
+			pause = browseSoon
+		}
+		if !wait(ctx.Done(), pause) {
+			return ctx.Err()
+		}
+	}
+}
+
 // browse fetches the catalogue and shows it as the library. The first one
 // fills an empty queue.
 func (h *Hub) browse(ctx context.Context) error {
 	c, err := h.client.Catalog(ctx)
 	if err != nil {
-		h.notice(unreachable)
+		if !errors.Is(err, fetch.ErrBusy) { // busy is a platform that is starting up
+			h.notice(unreachable)
+		}
 		return fmt.Errorf("catalogue: %w", err)
 	}
 	h.notice("")

@@ -19,7 +19,7 @@ func (p *Player) watch() {
 	case p.finished(now):
 		return
 	case p.run == nil || p.starved:
-		p.wait(now)
+		p.wait(now, playing)
 		return
 	}
 	p.lookAhead(now)
@@ -143,9 +143,11 @@ func (p *Player) lookAhead(now audio.Instant) {
 }
 
 // wait tells people what is missing, but not at the first hiccup.
-func (p *Player) wait(now audio.Instant) {
+func (p *Player) wait(now audio.Instant, playing bool) {
 	if p.run != nil && now < p.quiet {
-		p.report(now)
+		if playing {
+			p.report(now)
+		}
 		return
 	}
 	if p.waiting == 0 {

@@ -103,16 +103,16 @@ func closeSoon(name string, f func(context.Context) error) error {
 func ingest(p *origin.Origin) {
 	news, stop := p.Watch()
 	defer stop()
-	last := ""
-	skipped := 0
+	last, skipped := "", 0
 	for x := range news {
 		for _, s := range x.Skipped[min(skipped, len(x.Skipped)):] {
 			fmt.Printf("skipped:  %s: %s\n", s.Path, s.Reason)
 		}
 		skipped = len(x.Skipped)
-		if line := bar(x.Percent) + " " + x.String(); line != last {
-			fmt.Println("platform: " + line)
-			last = line
+		step := fmt.Sprint(x.Phase, x.Done, x.Percent/10)
+		if x.Total > 0 && step != last {
+			fmt.Println("platform: " + bar(x.Percent) + " " + x.String())
+			last = step
 		}
 	}
 }
