@@ -23,7 +23,7 @@ func TestAddressRules(t *testing.T) {
 		{"TLS origin", Options{}, false, []string{loop, private, link, public, "::1", "2001:db8::1"}, []string{"224.0.0.1", "ff02::1"}},
 		{"plain origin", Options{}, true, []string{loop, "::1", "::ffff:127.0.0.1"}, []string{private, link, public, "fd00::1", "0.0.0.0"}},
 		{"plain origin, typed", Options{Typed: true}, true, []string{loop, private, link, "fd00::1", "fe80::1"}, []string{public, "0.0.0.0", "2001:db8::1"}},
-		{"TLS edge", Options{Edge: true}, false, []string{public}, []string{loop, private, link, "::1", "fd00::1", "fe80::1", "100.64.0.1", "0.0.0.0", "::ffff:192.168.1.5"}},
+		{"TLS edge", Options{Edge: true}, false, []string{public}, []string{loop, private, link, "::1", "fd00::1", "fe80::1", "100.64.0.1", "0.0.0.0", "::ffff:192.168.1.5", "::ffff:100.64.0.1"}},
 		{"TLS edge of a private origin", Options{Edge: true, PrivateEdge: true}, false, []string{loop, private, public}, []string{"224.0.0.1"}},
 		{"plain edge", Options{Edge: true, Typed: true}, true, nil, []string{loop, private, public}},
 		{"plain edge of a private origin", Options{Edge: true, PrivateEdge: true}, true, []string{loop}, []string{private, public}},

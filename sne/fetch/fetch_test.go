@@ -205,13 +205,16 @@ func TestNobodyListens(t *testing.T) {
 func TestSixConnections(t *testing.T) {
 	var mu sync.Mutex
 	open, most := 0, 0
-	full, release := make(chan struct{}), make(chan struct{})
+	full, seventh, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		mu.Lock()
 		open++
 		most = max(most, open)
 		if open == 6 {
 			close(full)
+		}
+		if open == 7 {
+			close(seventh)
 		}
 		mu.Unlock()
 		<-release
@@ -229,6 +232,10 @@ func TestSixConnections(t *testing.T) {
 		})
 	}
 	<-full
+	select { // time enough for a seventh to come, if it may
+	case <-seventh:
+	case <-time.After(100 * time.Millisecond):
+	}
 	close(release)
 	wg.Wait()
 	if most != 6 {

@@ -50,7 +50,7 @@ func (c *Client) open(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	if l.chain != nil && (l.chain.Spent(time.Now()) || l.chain.Pending() != nil || l.seq < c.Pin().MinSeq) {
+	if l.chain != nil && (l.chain.Spent(time.Now()) || l.seq < c.Pin().MinSeq) {
 		l.drop()
 	}
 	if l.chain != nil {

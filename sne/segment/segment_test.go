@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
@@ -92,12 +93,41 @@ func TestEverySealingHasAKeyOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	two, err := segment.Seal(nil, secret(), epoch(), 3, make([]byte, 64))
-	if err != nil || bytes.Equal(one[72:], two[72:]) {
+	if err != nil || bytes.Equal(one[72:72+64], two[72:72+64]) {
 		t.Fatalf("one key stream for two plaintexts (%v)", err)
 	}
 	copy(two[56:72], one[56:72])
 	if _, err := segment.Open(nil, secret(), epoch(), 3, two); !errors.Is(err, segment.ErrSegment) {
 		t.Fatalf("opened under another seal: %v", err)
+	}
+}
+
+// Whoever knows the epoch secret can seal under another header; the receiver
+// compares it with what was asked for.
+func TestHeaderIsCompared(t *testing.T) {
+	object, err := segment.Seal(nil, secret(), epoch(), 3, []byte("sound"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := object[56:72]
+	ctx := binary.BigEndian.AppendUint16(epoch().Append(nil), 3)
+	var sk kdf.Secret
+	if err := kdf.Expand(&sk, secret(), "segment", append(ctx, seal...)); err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := kdf.Open(nil, &sk, object[:72], object[72:]); err != nil || string(plain) != "sound" {
+		t.Fatalf("the key of section 3.1 does not open it: %v", err)
+	}
+	for at := range 56 {
+		head := bytes.Clone(object[:72])
+		head[at] ^= 1
+		bad, err := kdf.Seal(head, &sk, head, []byte("sound"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := segment.Open(nil, secret(), epoch(), 3, bad); !errors.Is(err, segment.ErrSegment) {
+			t.Errorf("byte %d of the header is not compared: %v", at, err)
+		}
 	}
 }
 
