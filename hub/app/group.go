@@ -29,7 +29,7 @@ func (h *Hub) carryOut(e room.Effect) {
 	case room.Attach:
 		r, _ := h.now.Room(e.Room)
 		if out := h.speakers.of(r.Speaker.Kind); out != nil {
-			h.player.Attach(out, audio.Member{ID: r.ID, Gain: gainOf(r.Speaker.Kind, r.Volume, r.Muted)})
+			h.player.Attach(out, audio.Member{ID: r.ID, Gain: gainOf(r.Volume, r.Muted)})
 		}
 	case room.Detach:
 		r, _ := h.now.Room(e.Room)
@@ -42,7 +42,7 @@ func (h *Hub) carryOut(e room.Effect) {
 		if out == nil {
 			return
 		}
-		if err := out.Gain(r.ID, gainOf(r.Speaker.Kind, e.Percent, e.Muted)); err != nil && !errors.Is(err, audio.ErrUnknownMember) {
+		if err := out.Gain(r.ID, gainOf(e.Percent, e.Muted)); err != nil && !errors.Is(err, audio.ErrUnknownMember) {
 			h.log.Warn("volume", "room", r.ID, "err", err)
 		}
 	}

@@ -25,16 +25,16 @@ const (
 	kindAirPlay = "airplay"
 )
 
-// quietest is the gain of one percent of volume; a hundred is unity. AirPlay
-// speakers understand 30 dB, our own outputs have more room below.
-func gainOf(kind string, percent int, muted bool) audio.Gain {
-	switch {
-	case muted || percent <= 0:
+// decibels is what one percent of volume is worth: a hundred percent is unity,
+// and the range is the 30 dB that AirPlay speakers understand, so that equal
+// volumes sound alike on all kinds.
+const decibels = 0.3
+
+func gainOf(percent int, muted bool) audio.Gain {
+	if muted || percent <= 0 {
 		return audio.Mute()
-	case kind == kindAirPlay:
-		return audio.Gain(float64(percent-100) * 0.3)
 	}
-	return audio.Gain(float64(percent-100) * 0.5)
+	return audio.Gain(float64(percent-100) * decibels)
 }
 
 // speakers are the outputs of the main group: one of each kind.

@@ -100,10 +100,14 @@ func (s *shelf) said() string {
 // keepBrowsing looks at the catalogue again and again, more often while there
 // is none.
 func (h *Hub) keepBrowsing(ctx context.Context) error {
+	last := "" // a fault is logged once, not every second
 	for {
 		pause := browseEvery
 		if err := h.browse(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("catalogue", "err", err)
+			if text := err.Error(); text != last {
+				h.log.Warn("catalogue", "err", err)
+				last = text
+			}
 			pause = browseSoon
 		}
 		if len(h.house.State().Library) == 0 {

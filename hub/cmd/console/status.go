@@ -69,9 +69,9 @@ func Line(h room.House) string {
 		name := r.Name
 		if r.Speaker.State != "playing" {
 			name += ": " + r.Speaker.State
-		}
-		if r.Speaker.Why != "" {
-			name += ", " + r.Speaker.Why
+			if r.Speaker.Why != "" && r.Speaker.State != "ready" {
+				name += ", " + r.Speaker.Why
+			}
 		}
 		on = append(on, name)
 	}

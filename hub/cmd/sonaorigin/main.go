@@ -81,7 +81,7 @@ func run(args []string, stdout, stderr io.Writer, terminal bool) error {
 func watch(ctx context.Context, o *origin.Origin, w io.Writer, terminal bool) {
 	progress, done := o.Watch()
 	defer done()
-	shown, last := -1, ingest.Progress{}
+	shown := -1
 	for open := true; open; {
 		var p ingest.Progress
 		select {
@@ -93,7 +93,6 @@ func watch(ctx context.Context, o *origin.Origin, w io.Writer, terminal bool) {
 		if !open {
 			break
 		}
-		last = p
 		if terminal {
 			fmt.Fprintf(w, "\r\033[K%s", p)
 		} else if tenth := p.Percent / 10; tenth != shown {
@@ -104,7 +103,7 @@ func watch(ctx context.Context, o *origin.Origin, w io.Writer, terminal bool) {
 	if terminal {
 		fmt.Fprintln(w)
 	}
-	for _, s := range last.Skipped {
+	for _, s := range o.Progress().Skipped {
 		fmt.Fprintf(w, "skipped %q: %s\n", s.Path, s.Reason)
 	}
 }
