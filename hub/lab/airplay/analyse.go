@@ -9,70 +9,93 @@ type Verdict struct {
 	Windows  int     // windows of half a second
 	Good     int     // of them, those that correlate as demanded
 	MinCorr  float64 // worst correlation of a window
-	Slips    int     // windows that lie elsewhere than the one before them: the room corrected its clock
+	Slips    int     // frames that the room left out or put in to correct its clock
 	Equal    bool    // every sample is the source's, from first to last
 }
 
 const (
-	window  = 22050 // frames
-	reach   = 64    // frames by which a window may lie elsewhere than the one before
-	needle  = 32    // frames that are compared to find the start
-	quiet   = 44    // frames: 1 ms
-	seekMax = 1000  // frames into the source that may be missing at the start
+	window  = 22050        // frames: what is judged
+	step    = window / 225 // frames: what is looked for as a whole; a room corrects by one frame in a packet of 352
+	reach   = 4            // frames by which a step may lie elsewhere than the one before
+	needle  = 32           // frames that are compared to find the start
+	quiet   = 44           // frames: 1 ms
+	seekMax = 44100        // frames into the source that may be missing at the start
+	seekBy  = 1000
+	sure    = 0.999
 )
 
 // Compare looks for the source (stereo, 16 bit, noise-like) in a recording.
-// demand is the correlation that a window must reach.
+// demand is the correlation that a window must reach. A room that corrects its
+// clock by single frames is followed, and its corrections are counted.
 func Compare(source, played []int16, demand float64) Verdict {
 	v := Verdict{Start: find(source, played), MinCorr: 1}
 	if v.Start < 0 {
 		return Verdict{Start: -1}
 	}
 	v.Equal = equal(source, played, v.Start)
-	end := min(len(played)/2, v.Start+len(source)/2)
-	run := 0
-	for i := max(v.Start, 0); i < end; i++ {
-		if played[2*i] == 0 && played[2*i+1] == 0 {
-			if run++; run == quiet {
-				v.Dropouts++
-			}
-		} else {
-			run = 0
-		}
-	}
+	v.Dropouts = dropouts(played, max(v.Start, 0), min(len(played)/2, v.Start+len(source)/2))
 	lag := v.Start
 	for at := 0; at+window <= len(source)/2; at += window {
-		best, where := -1.0, lag
-		for d := 0; d <= 2*reach && best < demand; d++ { // 0 -1 1 -2 2 ...
-			l := lag + (d+1)/2*(1-2*(d%2))
-			if c := correlate(source[2*at:2*(at+window)], played, at+l); c > best {
-				best, where = c, l
+		var sum moments
+		for sub := at; sub < at+window; sub += step {
+			m, l := follow(source[2*sub:2*(sub+step)], played, sub, lag)
+			if l < lag {
+				v.Slips += lag - l
+			} else {
+				v.Slips += l - lag
 			}
-		}
-		if where != lag && best >= demand {
-			v.Slips++
-			lag = where
+			lag = l
+			sum.add(m)
 		}
 		v.Windows++
-		if best >= demand {
+		if sum.corr() >= demand {
 			v.Good++
 		}
-		v.MinCorr = min(v.MinCorr, best)
+		v.MinCorr = min(v.MinCorr, sum.corr())
 	}
 	return v
+}
+
+// follow finds where a step lies best: where the one before lay, or that far
+// until the room put a frame in or left one out, and beside it from there on.
+func follow(want, played []int16, at, lag int) (moments, int) {
+	best, where := correlate(want, played, at+lag), lag
+	if best.yy == 0 {
+		return best, lag // silence lies nowhere
+	}
+	for d := 1; d <= reach && best.corr() < sure; d++ {
+		for _, l := range []int{lag + d, lag - d} {
+			for cut := 0; cut < len(want) && best.corr() < sure; cut += 2 {
+				m := correlate(want[:cut], played, at+lag)
+				m.add(correlate(want[cut:], played, at+cut/2+l))
+				if m.corr() > best.corr() {
+					best, where = m, l
+				}
+			}
+		}
+	}
+	return best, where
+}
+
+func dropouts(played []int16, from, to int) int {
+	n, run := 0, 0
+	for i := from; i < to; i++ {
+		if played[2*i] != 0 || played[2*i+1] != 0 {
+			run = 0
+		} else if run++; run == quiet {
+			n++
+		}
+	}
+	return n
 }
 
 // find returns where the source begins in the recording. Its first frames may
 // be missing or altered, so several places are tried.
 func find(source, played []int16) int {
-	for skip := 0; skip < seekMax*44 && 2*(skip+needle) <= len(source); skip += seekMax {
+	for skip := 0; skip < seekMax && 2*(skip+needle) <= len(source); skip += seekBy {
 		want := source[2*skip : 2*(skip+needle)]
 		for i := 0; 2*(i+needle) <= len(played); i++ {
-			same := true
-			for j := 0; j < len(want) && same; j++ {
-				same = want[j] == played[2*i+j]
-			}
-			if same {
+			if equal(want, played, i) {
 				return i - skip
 			}
 		}
@@ -80,11 +103,11 @@ func find(source, played []int16) int {
 	return -1
 }
 
-func equal(source, played []int16, start int) bool {
-	if start < 0 || 2*start+len(source) > len(played) {
+func equal(want, played []int16, start int) bool {
+	if start < 0 || 2*start+len(want) > len(played) {
 		return false
 	}
-	for i, s := range source {
+	for i, s := range want {
 		if played[2*start+i] != s {
 			return false
 		}
@@ -92,21 +115,29 @@ func equal(source, played []int16, start int) bool {
 	return true
 }
 
-// correlate returns the correlation of want with played from frame at on, -1
-// if it does not lie within.
-func correlate(want, played []int16, at int) float64 {
-	if at < 0 || 2*at+len(want) > len(played) {
-		return -1
+// moments are the sums of a correlation; they add up over pieces.
+type moments struct{ xy, xx, yy float64 }
+
+func (m *moments) add(o moments) { m.xy, m.xx, m.yy = m.xy+o.xy, m.xx+o.xx, m.yy+o.yy }
+
+// corr is the correlation coefficient, 0 where one side is silent.
+func (m moments) corr() float64 {
+	if m.xx == 0 || m.yy == 0 {
+		return 0
 	}
-	var xy, xx, yy float64
+	return m.xy / math.Sqrt(m.xx*m.yy)
+}
+
+// correlate compares want with played from frame at on; what lies outside is
+// silence.
+func correlate(want, played []int16, at int) moments {
+	var m moments
 	for i, w := range want {
-		x, y := float64(w), float64(played[2*at+i])
-		xy += x * y
-		xx += x * x
-		yy += y * y
+		x, y := float64(w), 0.0
+		if j := 2*at + i; j >= 0 && j < len(played) {
+			y = float64(played[j])
+		}
+		m.add(moments{x * y, x * x, y * y})
 	}
-	if xx == 0 || yy == 0 {
-		return -1
-	}
-	return xy / math.Sqrt(xx*yy)
+	return m
 }

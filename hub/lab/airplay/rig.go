@@ -39,7 +39,6 @@ type Options struct {
 type Room struct {
 	Name    string
 	Addr    netip.AddrPort // RTSP
-	MAC     string         // twelve hex digits, lower case, as in its mDNS instance
 	Backend Backend
 	spec    roomSpec
 	cmd     *exec.Cmd
@@ -112,8 +111,8 @@ func newRoom(i int, b Backend, r *Rig, o Options) *Room {
 	}
 	addr := netip.AddrFrom4([4]byte{10, 77, 0, byte(10 + i)})
 	room := &Room{Name: fmt.Sprintf("Room %d", i), Addr: netip.AddrPortFrom(addr, port),
-		MAC: fmt.Sprintf("0200000001%02x", i), Backend: b}
-	room.spec = roomSpec{Number: i, Name: room.Name, MAC: room.MAC, Backend: b, Tree: r.tree, Dir: r.dir,
+		Backend: b}
+	room.spec = roomSpec{Number: i, Name: room.Name, Backend: b, Tree: r.tree, Dir: r.dir,
 		AirPlay2: o.AirPlay2, Verbose: o.Verbose}
 	return room
 }
@@ -182,6 +181,7 @@ func (r *Rig) startPulse(ctx context.Context) error {
 		return nil
 	}
 	args := []string{"-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes",
+		"--high-priority=yes", "--realtime=yes",
 		"--log-target=stderr", "-L", "module-native-protocol-unix socket=/lab/pulse.sock auth-anonymous=1",
 		"-L", fmt.Sprintf("module-null-sink sink_name=lab rate=44100 format=s16le channels=%d channel_map=%s norewinds=1",
 			2*len(rooms), channelMap(len(rooms)))}
@@ -290,7 +290,9 @@ func (r *Rig) Close() error {
 	}
 	r.work.Wait()
 	for _, room := range r.Rooms {
-		errs = append(errs, ip(context.Background(), "netns del "+room.spec.host()))
+		// The wire first: a namespace goes in its own time.
+		errs = append(errs, ip(context.Background(), "link del v-"+room.spec.host()),
+			ip(context.Background(), "netns del "+room.spec.host()))
 	}
 	return errors.Join(append(errs, ip(context.Background(), "link del br0"), os.RemoveAll(r.dir))...)
 }

@@ -23,6 +23,11 @@ const (
 	roomPart = "room"
 )
 
+// priority (a nice value) is high, so that what else runs on the machine is
+// not heard. It counts within the session and, where the kernel groups
+// processes by session, between sessions.
+const priority = -15
+
 // Main runs tests inside the laboratory; call it from TestMain with m.Run and
 // exit with what it returns. The program starts itself again as the first
 // process of fresh network, mount and process namespaces: that one is the
@@ -66,7 +71,7 @@ func outside(log io.Writer) (int, error) {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), stageVar+"="+hubStage, treeVar+"="+tree)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL,
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true,
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC}
 	err = cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -77,6 +82,14 @@ func outside(log io.Writer) (int, error) {
 
 // enter makes the new namespaces habitable.
 func enter() error {
+	group, err := os.OpenFile("/proc/self/autogroup", os.O_WRONLY, 0)
+	if err == nil { // a kernel without such groups needs nothing
+		_, err = fmt.Fprint(group, priority)
+		err = errors.Join(err, group.Close())
+		if err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
 		mount("proc", "/proc", "proc", 0, ""),
