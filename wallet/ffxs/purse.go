@@ -91,11 +91,15 @@ func (p *Purse) Name() string { return "ffxs" }
 
 // Schema implements wallet.Rail.
 func (p *Purse) Schema() []string {
-	b, err := schemaFiles.ReadFile("schema/1.sql")
-	if err != nil {
-		return []string{"embedded schema missing"} // not SQL: opening fails with this text
+	var out []string
+	for _, name := range []string{"schema/1.sql", "schema/2.sql"} {
+		b, err := schemaFiles.ReadFile(name)
+		if err != nil {
+			return []string{"embedded " + name + " is missing"} // not SQL: opening fails with this text
+		}
+		out = append(out, string(b))
 	}
-	return []string{string(b)}
+	return out
 }
 
 // Open implements wallet.Rail: it reads the seed, or draws one.

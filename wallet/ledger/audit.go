@@ -20,7 +20,7 @@ func (l *Ledger) Verify(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("%w: rail %s: %w", ErrBooks, rail.Name(), err)
 			}
-			rows, err := selectRows(ctx, tx, "rail = ?", rail.Number())
+			rows, err := selectRows(ctx, tx, "purchase", "rail = ?", rail.Number())
 			if err != nil {
 				return err
 			}
@@ -28,8 +28,27 @@ func (l *Ledger) Verify(ctx context.Context) error {
 				return fmt.Errorf("%w: rail %s: %w", ErrBooks, rail.Name(), err)
 			}
 		}
-		return nil
+		return checkPaid(ctx, tx)
 	})
+}
+
+// checkPaid compares the running totals, of which the caps live, with the rows.
+func checkPaid(ctx context.Context, tx wallet.Tx) error {
+	for what, query := range map[string]string{
+		"paid in all": "SELECT (SELECT msat FROM paid), coalesce(sum(cost), 0) FROM purchase WHERE " + bought,
+		"spent":       "SELECT (SELECT coalesce(sum(msat), 0) FROM spent WHERE room = ''), coalesce(sum(cost), 0) FROM purchase WHERE state <> 'failed'",
+		"spent in rooms": `SELECT (SELECT coalesce(sum(msat), 0) FROM spent WHERE room <> ''), coalesce(sum(cost), 0)
+			FROM purchase JOIN purchase_room ON purchase = id WHERE state <> 'failed'`,
+	} {
+		var kept, sum wallet.Msat
+		if err := tx.QueryRowContext(ctx, query).Scan(&kept, &sum); err != nil {
+			return err
+		}
+		if kept != sum {
+			return fmt.Errorf("%w: %s %s, the rows add up to %s", ErrBooks, kept, what, sum)
+		}
+	}
+	return nil
 }
 
 func compare(rows []row, moves []wallet.Movement) error {

@@ -148,6 +148,9 @@ func (l *Ledger) intend(ctx context.Context, tx wallet.Tx, i wallet.Intent, rail
 		return row{}, fmt.Errorf("ledger: write intent: %w", err)
 	}
 	for _, room := range i.Rooms {
+		if room == house {
+			continue // no room: the house is counted by itself
+		}
 		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO purchase_room VALUES (?, ?)", r.id, room); err != nil {
 			return row{}, fmt.Errorf("ledger: write room: %w", err)
 		}

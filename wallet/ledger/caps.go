@@ -78,18 +78,18 @@ func (l *Ledger) checkCaps(ctx context.Context, tx wallet.Tx, now time.Time, roo
 		}
 	}
 	if caps.Day > 0 {
-		spent, err := spentSince(ctx, tx, l.today(now))
+		all, err := spentToday(ctx, tx, l.today(now))
 		if err != nil {
 			return err
 		}
-		if spent+asked > caps.Day {
+		if spent := all[house]; spent+asked > caps.Day {
 			return &wallet.CapError{Cap: wallet.CapDay, Limit: caps.Day, Spent: spent, Asked: asked, Until: l.tomorrow(now, caps.Day, asked)}
 		}
 	}
 	if caps.Room == 0 {
 		return nil
 	}
-	spent, err := roomsSpent(ctx, tx, l.today(now))
+	spent, err := spentToday(ctx, tx, l.today(now))
 	if err != nil {
 		return err
 	}
@@ -101,18 +101,33 @@ func (l *Ledger) checkCaps(ctx context.Context, tx wallet.Tx, now time.Time, roo
 	return nil
 }
 
-// counts picks what a cap counts: everything bought since a time, at its
-// largest cost, except what was refused; and money in flight whatever its age.
-const counts = "state <> 'failed' AND (bought_at > ? OR " + inFlight + ")"
+// A cap counts everything bought since a time, at its largest cost, except
+// what was refused; and money in flight whatever its age. The two are asked
+// for apart, so that each has its index.
+const (
+	countsRecent = "purchase INDEXED BY purchase_time WHERE state <> 'failed' AND bought_at > ?1"
+	countsOld    = flight + " WHERE " + inFlight + " AND bought_at <= ?1"
+	countsOlder  = flight + " WHERE " + inFlight + " AND bought_at < ?1 AND bought_at / 900000 * 900000 + 900000 <= ?1"
+)
 
 func spentSince(ctx context.Context, tx wallet.Tx, since time.Time) (wallet.Msat, error) {
 	var sum wallet.Msat
-	err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(cost), 0) FROM purchase WHERE "+counts, since.UnixMilli()).Scan(&sum)
+	err := tx.QueryRowContext(ctx, `SELECT (SELECT coalesce(sum(cost), 0) FROM `+countsRecent+`)
+		+ (SELECT coalesce(sum(cost), 0) FROM `+countsOld+`)`, since.UnixMilli()).Scan(&sum)
 	return sum, err
 }
 
-func roomsSpent(ctx context.Context, tx wallet.Tx, since time.Time) (map[string]wallet.Msat, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT room, sum(cost) FROM purchase_room JOIN purchase ON id = purchase WHERE "+counts+" GROUP BY room", since.UnixMilli())
+// house stands for all rooms together.
+const house = ""
+
+// spentToday sums the quarters of an hour that end after the day's start, by
+// room, and adds older money in flight.
+func spentToday(ctx context.Context, tx wallet.Tx, day time.Time) (map[string]wallet.Msat, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT room, sum(msat) FROM (
+		SELECT room, msat FROM spent WHERE at > ?1 - 900000
+		UNION ALL SELECT '', cost FROM `+countsOlder+`
+		UNION ALL SELECT room, cost FROM (SELECT id, cost FROM `+countsOlder+`) CROSS JOIN purchase_room ON purchase = id
+		) GROUP BY room`, day.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +144,10 @@ func roomsSpent(ctx context.Context, tx wallet.Tx, since time.Time) (map[string]
 	return out, rows.Err()
 }
 
-// today is the last instant before the hub's calendar day began.
+// today is when the hub's calendar day began.
 func (l *Ledger) today(now time.Time) time.Time {
 	y, m, d := now.In(l.Zone).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, l.Zone).Add(-time.Millisecond)
+	return time.Date(y, m, d, 0, 0, 0, 0, l.Zone)
 }
 
 // tomorrow is when a daily cap starts anew; zero if waiting does not help.
@@ -150,7 +165,7 @@ func hourFrees(ctx context.Context, tx wallet.Tx, now time.Time, limit, asked wa
 	if asked > limit {
 		return time.Time{}, nil
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT cost, bought_at FROM purchase WHERE "+counts+" ORDER BY bought_at DESC", now.Add(-time.Hour).UnixMilli())
+	rows, err := tx.QueryContext(ctx, "SELECT cost, bought_at FROM "+countsRecent+" UNION ALL SELECT cost, bought_at FROM "+countsOld+" ORDER BY bought_at DESC", now.Add(-time.Hour).UnixMilli())
 	if err != nil {
 		return time.Time{}, err
 	}

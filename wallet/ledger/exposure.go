@@ -54,7 +54,7 @@ func (l *Ledger) level(ctx context.Context, tx wallet.Tx, root string, rail byte
 // an exact number of epochs would never be filled.
 func exposed(ctx context.Context, tx wallet.Tx, root string, rail byte) (wallet.Msat, error) {
 	var sum wallet.Msat
-	err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(price + fee), 0) FROM purchase WHERE root = ? AND rail = ? AND "+inFlight, root, rail).Scan(&sum)
+	err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(price + fee), 0) FROM "+flight+" WHERE root = ? AND rail = ? AND "+inFlight, root, rail).Scan(&sum)
 	return sum, err
 }
 

@@ -42,13 +42,13 @@ func (c *clock) turn(d time.Duration) {
 // house is a ledger over a Coin.
 type house struct {
 	*ledger.Ledger
-	t     *testing.T
+	t     testing.TB
 	clock *clock
 	net   *railtest.Network
 	conf  ledger.Config
 }
 
-func key(t *testing.T, b byte) *wallet.Key {
+func key(t testing.TB, b byte) *wallet.Key {
 	t.Helper()
 	k, err := wallet.NewKey(bytes.Repeat([]byte{b}, 32))
 	if err != nil {
@@ -57,7 +57,7 @@ func key(t *testing.T, b byte) *wallet.Key {
 	return k
 }
 
-func newHouse(t *testing.T, change func(*ledger.Config)) *house {
+func newHouse(t testing.TB, change func(*ledger.Config)) *house {
 	t.Helper()
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -66,7 +66,7 @@ func newHouse(t *testing.T, change func(*ledger.Config)) *house {
 	h := &house{t: t, net: &railtest.Network{}, clock: &clock{at: time.Date(2026, 3, 27, 23, 30, 0, 0, zone)}}
 	h.conf = ledger.Config{
 		Path: filepath.Join(t.TempDir(), "money.db"), Key: key(t, 1), Now: h.clock.now, Zone: zone,
-		Rails: []wallet.Rail{&railtest.Coin{Funds: 1_000_000, Network: h.net}},
+		Rails: []wallet.Rail{&railtest.Coin{Funds: 1_000_000_000, Network: h.net}},
 	}
 	if change != nil {
 		change(&h.conf)

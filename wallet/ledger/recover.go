@@ -20,7 +20,7 @@ const expireEvery = 10 * time.Minute
 func (l *Ledger) Recover(ctx context.Context, show func(context.Context, wallet.Proof) (wallet.Receipt, error)) (int, error) {
 	var rows []row
 	err := l.View(ctx, func(tx wallet.Tx) (err error) {
-		rows, err = selectRows(ctx, tx, inFlight+" ORDER BY bought_at")
+		rows, err = selectRows(ctx, tx, flight, inFlight+" ORDER BY bought_at")
 		return err
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *Ledger) Expire(ctx context.Context) error {
 	}
 	var rows []row
 	err := l.View(ctx, func(tx wallet.Tx) (err error) {
-		rows, err = selectRows(ctx, tx, inFlight+" AND bought_at <= ?", l.Now().Add(-l.Keep).UnixMilli())
+		rows, err = selectRows(ctx, tx, flight, inFlight+" AND bought_at <= ?", l.Now().Add(-l.Keep).UnixMilli())
 		return err
 	})
 	for _, r := range rows {
@@ -83,7 +83,7 @@ func (l *Ledger) expire(ctx context.Context) error {
 	now := l.Now()
 	l.expired.Store(now.UnixMilli())
 	return l.Update(ctx, func(tx wallet.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE purchase SET state = 'done', body = NULL WHERE state = 'settled' AND bought_at <= ?", now.Add(-l.Keep).UnixMilli())
+		_, err := tx.ExecContext(ctx, "UPDATE purchase INDEXED BY purchase_settled SET state = 'done', body = NULL WHERE state = 'settled' AND bought_at <= ?", now.Add(-l.Keep).UnixMilli())
 		return err
 	})
 }

@@ -33,15 +33,14 @@ func (l *Ledger) Spending(ctx context.Context) (wallet.Spending, error) {
 		if s.HourSpent, err = spentSince(ctx, tx, now.Add(-time.Hour)); err != nil {
 			return err
 		}
-		if s.RoomSpent, err = roomsSpent(ctx, tx, l.today(now)); err != nil {
+		if s.RoomSpent, err = spentToday(ctx, tx, l.today(now)); err != nil {
 			return err
 		}
-		day := l.today(now).UnixMilli()
+		delete(s.RoomSpent, house)
 		return tx.QueryRowContext(ctx, `SELECT
-			coalesce(sum(cost) FILTER (WHERE `+inFlight+`), 0),
-			coalesce(sum(cost) FILTER (WHERE `+bought+` AND bought_at > ?1), 0),
-			coalesce(sum(cost * heard / n) FILTER (WHERE `+bought+` AND bought_at > ?1), 0),
-			coalesce(sum(cost) FILTER (WHERE `+bought+`), 0) FROM purchase`, day).
+			(SELECT coalesce(sum(cost), 0) FROM `+flight+` WHERE `+inFlight+`),
+			coalesce(sum(cost), 0), coalesce(sum(cost * heard / n), 0), (SELECT msat FROM paid)
+			FROM purchase INDEXED BY purchase_time WHERE `+bought+` AND bought_at >= ?`, l.today(now).UnixMilli()).
 			Scan(&s.InFlight, &s.DayBought, &s.DayHeard, &s.TotalPaid)
 	})
 	return s, err
@@ -126,7 +125,7 @@ func (l *Ledger) Entries(ctx context.Context) ([]Entry, error) {
 		if err != nil {
 			return err
 		}
-		rows, err := selectRows(ctx, tx, "TRUE ORDER BY bought_at, id")
+		rows, err := selectRows(ctx, tx, "purchase", "TRUE ORDER BY bought_at, id")
 		if err != nil {
 			return err
 		}

@@ -28,8 +28,13 @@ const (
 // unsettled reports whether the end of the money is not known yet.
 func (s State) unsettled() bool { return s == Intent || s == Sent || s == Redeeming }
 
-// inFlight is the same in SQL.
-const inFlight = "state IN ('intent','sent','redeeming')"
+// inFlight is the same in SQL, and isOpen adds what is paid and not heard; both
+// are word for word the conditions of an index.
+const (
+	inFlight = "state IN ('intent','sent','redeeming')"
+	flight   = "purchase INDEXED BY purchase_flight" // a ledger of years has few of them: never look for them by time
+	isOpen   = "state IN ('intent','sent','redeeming','settled')"
+)
 
 // ErrUnknown says that no purchase has this id.
 var ErrUnknown = errors.New("ledger: no such purchase")
@@ -67,9 +72,9 @@ func scanRow(s scanner) (row, error) {
 	return r, err
 }
 
-// selectRows reads the rows that a condition picks.
-func selectRows(ctx context.Context, tx wallet.Tx, where string, args ...any) ([]row, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT "+columns+" FROM purchase WHERE "+where, args...)
+// selectRows reads the rows of a table (purchase, or flight) that a condition picks.
+func selectRows(ctx context.Context, tx wallet.Tx, from, where string, args ...any) ([]row, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT "+columns+" FROM "+from+" WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +124,6 @@ func (l *Ledger) proof(r row) (wallet.Proof, error) {
 // order of their epochs.
 func (l *Ledger) openRows(ctx context.Context, tx wallet.Tx, g wallet.Goods, first, end uint64) ([]row, error) {
 	since := l.Now().Add(-l.Keep).UnixMilli()
-	return selectRows(ctx, tx, "root = ? AND broadcast = ? AND tier = ? AND first < ? AND first + n > ? AND ("+
-		inFlight+" OR (state = 'settled' AND bought_at > ?)) ORDER BY first",
+	return selectRows(ctx, tx, "purchase INDEXED BY purchase_open", isOpen+" AND root = ? AND broadcast = ? AND tier = ? AND first < ? AND first + n > ? AND (state <> 'settled' OR bought_at > ?) ORDER BY first",
 		g.Root, g.Broadcast, g.Tier, int64(end), int64(first), since)
 }
