@@ -1,20 +1,14 @@
 package origin_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"net/http"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sonahub/hub/origin"
 	"sonahub/hub/origin/books"
-	"sonahub/hub/origin/origintest"
-	"sonahub/sne/fetch"
 	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/sale"
@@ -340,162 +334,5 @@ func TestNewPricesAreTheCeilingNoMore(t *testing.T) {
 	c, err := newHub(t, o).Catalog(t.Context())
 	if err != nil || c.Items[0].Tiers[0].PriceMsatS != 600 {
 		t.Errorf("new catalogue %+v, %v", c, err)
-	}
-}
-
-// TestRestartKeepsEverything closes a platform and opens it again on the same
-// state: URL, keys, catalogue, money; a body of before is answered again.
-func TestRestartKeepsEverything(t *testing.T) {
-	state, music := t.TempDir(), t.TempDir()
-	origintest.Music(t, music, origintest.Track{Name: "1.flac", Title: "One", Seed: 1})
-	c := origin.Config{State: state, Music: music, NoOpus: true}
-	o := origintest.Start(t, c)
-	if _, err := origin.Open(t.Context(), c); err == nil {
-		t.Error("two platforms opened one state folder")
-	}
-	ready(t, o.Done)
-	h := newHub(t, o)
-	h.topUp()
-	_, records := h.records(h.item("One").ID, 2)
-	body, _ := h.body(10)
-	first, err := h.Redeem(t.Context(), records[1:2], body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, page := h.call("GET", "/sne/1/catalog", nil)
-	before, url := audit(t, o), o.URL()
-	c.Listen = o.Addr().String()
-	origintest.Close(t, o)
-
-	o = origintest.Start(t, c)
-	ready(t, o.Done)
-	if o.URL() != url {
-		t.Errorf("URL %s, before %s", o.URL(), url)
-	}
-	again, err := h.Redeem(t.Context(), records[1:2], body) // the same client: its session is gone
-	if err != nil || !sameKeys(first, again) {
-		t.Errorf("a body of before the restart: %v", err)
-	}
-	after := audit(t, o)
-	if after.AmountMsat != before.AmountMsat || after.Grants != 1 || after.Outstanding != before.Outstanding {
-		t.Errorf("books before %+v, after %+v", before, after)
-	}
-	_, newer := h.call("GET", "/sne/1/catalog", nil)
-	const seqAt, seqEnd = 38, 46 // u8 u8 u16 u16 id[32] u64 seq
-	if bytes.Compare(newer[seqAt:seqEnd], page[seqAt:seqEnd]) <= 0 {
-		t.Error("the catalogue's number did not rise")
-	}
-	if it := newHub(t, o).item("One"); it.ID != records[0].Broadcast {
-		t.Error("the track is another broadcast now")
-	}
-}
-
-// TestBundlesAreRenewedUnderway moves the clock on by days while a session
-// lives: the next Bundle signs the catalogue, the old one is still accepted.
-func TestBundlesAreRenewedUnderway(t *testing.T) {
-	var clock atomic.Int64
-	clock.Store(time.Now().UnixNano())
-	now := func() time.Time { return time.Unix(0, clock.Load()) }
-	o, _ := shop(t, func(c *origin.Config) { c.NoOpus, c.Clock = true, now })
-	h := newHubAt(t, o, now)
-	old, err := h.Bundle(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, records := h.records(h.item("One").ID, 2)
-	clock.Add(int64(6 * 24 * time.Hour))
-	if err := o.Renew(); err != nil {
-		t.Fatal(err)
-	}
-	ready(t, o.Done)
-	if _, err := h.Grant(t.Context(), records[:1]); err != nil { // a handshake by the old Bundle
-		t.Errorf("the old bundle, within its day of grace: %v", err)
-	}
-	if _, err := h.Catalog(t.Context()); err != nil {
-		t.Errorf("a catalogue signed by the new one: %v", err)
-	}
-	clock.Add(int64(25 * time.Hour))
-	if err := o.Renew(); err != nil {
-		t.Fatal(err)
-	}
-	id, err := old.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res, _ := h.call("GET", "/sne/1/bundle/"+id.String(), nil); res.StatusCode != 404 {
-		t.Errorf("the old bundle after its grace: %d", res.StatusCode)
-	}
-}
-
-// TestCloseEndsEverything closes a platform in the midst of its ingest and
-// of a request that nobody answers.
-func TestCloseEndsEverything(t *testing.T) {
-	before := runtime.NumGoroutine()
-	faults := &origintest.Faults{}
-	faults.Set(origintest.Stall)
-	o, err := origin.Open(t.Context(), origin.Config{State: t.TempDir(), Wrap: faults.Wrap})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if res, err := client.Get("http://" + o.Addr().String() + "/sne/1/bundle"); err == nil {
-			_ = res.Body.Close()
-		}
-	}()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for faults.Count(resource.Bundle) == 0 {
-		<-tick.C
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := o.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a request was cut off: %v", err)
-	}
-	<-done
-	for i := 0; runtime.NumGoroutine() > before && i < 400; i++ {
-		<-tick.C
-	}
-	if n := runtime.NumGoroutine(); n > before {
-		buf := make([]byte, 1<<16)
-		t.Errorf("%d goroutines are left of %d\n%s", n, before, buf[:runtime.Stack(buf, true)])
-	}
-}
-
-func TestFaults(t *testing.T) {
-	faults := &origintest.Faults{}
-	_, h := shop(t, func(c *origin.Config) { c.NoOpus, c.Wrap = true, faults.Wrap })
-	one, two := h.item("One"), h.item("2")
-	_, records := h.records(one.ID, 2)
-	for _, c := range []struct {
-		mode origintest.Mode
-		want error
-	}{
-		{origintest.Truncate, sale.ErrObject}, {origintest.BitFlip, sale.ErrObject}, {origintest.WrongMIME, fetch.ErrMalformed},
-		{origintest.CutOff, fetch.ErrUnreachable}, {origintest.Die, fetch.ErrUnreachable}, {origintest.Flood, fetch.ErrTooBig},
-		{origintest.Busy, fetch.ErrBusy}, {origintest.Missing, fetch.ErrNotFound}, {origintest.Pass, nil},
-	} {
-		faults.Set(c.mode, resource.Segment)
-		if _, err := h.Segment(t.Context(), records[0], 1); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
-			t.Errorf("mode %d: got %v, want %v", c.mode, err, c.want)
-		}
-	}
-	faults.Foreign(two.ID)
-	fresh := h.fresh()
-	if _, err := fresh.Head(t.Context(), one.ID, 2); err == nil {
-		t.Error("the manifest of another broadcast was accepted")
-	}
-	faults.Set(origintest.Stall)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := h.Segment(ctx, records[0], 1); err == nil {
-		t.Error("a stalled origin answered")
-	}
-	faults.Set(origintest.Pass)
-	if _, err := h.Segment(t.Context(), records[0], 1); err != nil {
-		t.Errorf("after the faults: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"sonahub/hub/audio"
@@ -98,6 +99,18 @@ func TestTitleOfAnyName(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
+}
+
+func FuzzTitleOf(f *testing.F) {
+	for _, name := range []string{"01 Song.flac", "\xff\u202e\n.mp3", "", "/", "..", strings.Repeat("\u00e9", 600)} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		got := titleOf(name)
+		if got == "" || !utf8.ValidString(got) || utf8.RuneCountInString(got) > maxTitle || strings.ContainsFunc(got, unicode.IsControl) {
+			t.Errorf("%q became %q", name, got)
+		}
+	})
 }
 
 func TestSoldFormat(t *testing.T) {
