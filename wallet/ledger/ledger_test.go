@@ -186,10 +186,15 @@ func TestInFlightStaysInTheHour(t *testing.T) {
 	if _, err := h.buy(0); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.turn(3 * time.Hour)
-	var c *wallet.CapError
-	if _, err := h.buy(1); !errors.As(err, &c) || c.Spent != 1000 {
-		t.Fatalf("%v", err)
+	h.clock.turn(30 * time.Hour)
+	for _, caps := range []wallet.Caps{{Hour: 1500}, {Day: 1500}, {Room: 1500}} {
+		if err := h.SetCaps(t.Context(), caps); err != nil {
+			t.Fatal(err)
+		}
+		var c *wallet.CapError
+		if _, err := h.buy(1); !errors.As(err, &c) || c.Spent != 1000 {
+			t.Fatalf("%+v: %v", caps, err)
+		}
 	}
 }
 
@@ -389,6 +394,15 @@ func TestBodyIsErased(t *testing.T) {
 	}
 	if bodies() != 0 {
 		t.Fatal("heard, and the body is still there")
+	}
+	for first, end := range map[uint64]wallet.Outcome{20: wallet.Refused, 21: wallet.Lost} {
+		p, err := h.buy(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Settle(t.Context(), p.ID, wallet.Receipt{Outcome: end}); err != nil || bodies() != 0 {
+			t.Fatalf("ended, and the body is still there: %v", err)
+		}
 	}
 	p = h.mustPlay(1)
 	if err := h.Settle(t.Context(), p.ID, wallet.Receipt{Outcome: wallet.Faulty, Reason: "bad"}); err != nil {

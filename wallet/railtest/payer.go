@@ -377,7 +377,7 @@ func badIntents(t *testing.T, s *PayerSubject) {
 
 func heardEndsIt(t *testing.T, s *PayerSubject) {
 	p := s.grant(t, s.Intent(0))
-	for _, n := range []int{1, 0, 1} {
+	for _, n := range []int{1, 1, 0} {
 		if err := s.Payer.Heard(t.Context(), p.ID, n); err != nil {
 			t.Fatal(err)
 		}
