@@ -97,6 +97,16 @@ func Eval[T any](t testing.TB, tab context.Context, script string) T {
 	return v
 }
 
+// Shows reports whether a condition holds on the page; while the page is being
+// changed for another one, nothing does.
+func Shows(tab context.Context, condition string) bool {
+	var holds bool
+	ctx, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	err := chromedp.Run(ctx, chromedp.Evaluate("!!("+condition+")", &holds))
+	return err == nil && holds
+}
+
 // Until waits for something to become true.
 func Until(t testing.TB, what string, is func() bool) {
 	t.Helper()

@@ -61,10 +61,8 @@ func DriveForms(t *testing.T, browser context.Context, s Site) {
 	}
 	drive(t, tab, s)
 	id := s.State().Rooms[0].ID
-	run(t, tab, chromedp.Click(slider(id)+` ~ button`, chromedp.ByQuery))
-	Until(t, "the page is back", func() bool {
-		return Eval[bool](t, tab, `location.hash === "#rooms" && document.readyState === "complete"`)
-	})
+	before := volume(s, id)
+	press(t, tab, slider(id)+` ~ button`, "nothing changes", func() bool { return volume(s, id) == before })
 	Fits(t, tab)
 }
 
@@ -73,7 +71,7 @@ func Enter(t testing.TB, tab context.Context, s Site) {
 	t.Helper()
 	run(t, tab, chromedp.Navigate(s.URL+"/?code="+s.Code()), chromedp.Click(`#enter button`, chromedp.ByQuery))
 	Until(t, "the device is let in", func() bool {
-		return Eval[bool](t, tab, `!document.querySelector("#enter") && !!document.querySelector("#bar")`)
+		return Shows(tab, `!document.querySelector("#enter") && document.querySelector("#bar") && document.readyState === "complete"`)
 	})
 }
 
@@ -82,16 +80,16 @@ func drive(t *testing.T, tab context.Context, s Site) {
 	Until(t, "there is a room and something to play", func() bool { h := s.State(); return len(h.Rooms) > 0 && len(h.Library) > 1 })
 	id := s.State().Rooms[0].ID
 	if r, _ := s.State().Room(id); r.Group == "" {
-		press(t, tab, s, fmt.Sprintf(`#room-%s .head button`, id), "the room joins", func() bool { r, _ := s.State().Room(id); return r.Group != "" })
+		press(t, tab, fmt.Sprintf(`#room-%s .head button`, id), "the room joins", func() bool { r, _ := s.State().Room(id); return r.Group != "" })
 	}
 	if len(s.main().Queue.Items) < 2 {
-		press(t, tab, s, `#library .tool`, "a piece is in the queue", func() bool { return len(s.main().Queue.Items) > 0 })
-		press(t, tab, s, `#library .row:last-child .tool`, "another one too", func() bool { return len(s.main().Queue.Items) > 1 })
+		press(t, tab, `#library .tool`, "a piece is in the queue", func() bool { return len(s.main().Queue.Items) > 0 })
+		press(t, tab, `#library .row:last-child .tool`, "another one too", func() bool { return len(s.main().Queue.Items) > 1 })
 	}
 	if s.main().Transport == room.Playing {
-		press(t, tab, s, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
+		press(t, tab, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
 	}
-	press(t, tab, s, `#toggle[formaction="/do/play"]`, "it plays", func() bool { return s.main().Transport == room.Playing })
+	press(t, tab, `#toggle[formaction="/do/play"]`, "it plays", func() bool { return s.main().Transport == room.Playing })
 	Until(t, "the room's speaker says that it plays", func() bool { r, _ := s.State().Room(id); return r.Speaker.State == "playing" })
 
 	before := volume(s, id)
@@ -99,30 +97,36 @@ func drive(t *testing.T, tab context.Context, s Site) {
 	if before > 90 {
 		louder, way = "form:nth-of-type(2) button", -1
 	}
-	press(t, tab, s, fmt.Sprintf(`#room-%s .volume %s`, id, louder), "the volume moves", func() bool { return (volume(s, id)-before)*way > 0 })
+	press(t, tab, fmt.Sprintf(`#room-%s .volume %s`, id, louder), "the volume moves", func() bool { return (volume(s, id)-before)*way > 0 })
 	Until(t, "the page shows the volume", func() bool {
-		return Eval[string](t, tab, fmt.Sprintf(`document.querySelector(%q)?.getAttribute("value") ?? ""`, slider(id))) == fmt.Sprint(volume(s, id))
+		return Shows(tab, fmt.Sprintf(`document.querySelector(%q)?.getAttribute("value") === "%d"`, slider(id), volume(s, id)))
 	})
 
 	at := s.main().Queue.Current
 	if at == len(s.main().Queue.Items)-1 {
-		press(t, tab, s, `#queue .row .main`, "the first piece plays", func() bool { return s.main().Queue.Current == 0 })
+		press(t, tab, `#queue .row .main`, "the first piece plays", func() bool { return s.main().Queue.Current == 0 })
 		at = 0
 	}
-	press(t, tab, s, `#bar [formaction="/do/next"]`, "the next piece is on", func() bool { return s.main().Queue.Current == at+1 })
+	press(t, tab, `#bar [formaction="/do/next"]`, "the next piece is on", func() bool { return s.main().Queue.Current == at+1 })
 	Until(t, "the page shows the next piece", func() bool {
 		track, _ := s.main().Track()
-		return Eval[string](t, tab, `document.querySelector("#seek")?.dataset.track ?? ""`) == track.ID
+		return Shows(tab, fmt.Sprintf(`document.querySelector("#seek")?.dataset.track === %q`, track.ID))
 	})
-	press(t, tab, s, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
-	Until(t, "the page shows the pause", func() bool { return Eval[bool](t, tab, `!!document.querySelector('#toggle[formaction="/do/play"]')`) })
+	press(t, tab, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
+	Until(t, "the page shows the pause", func() bool { return Shows(tab, `document.querySelector('#toggle[formaction="/do/play"]')`) })
 }
 
-// press clicks on something and waits until the house followed.
-func press(t *testing.T, tab context.Context, s Site, selector, what string, followed func() bool) {
+// press clicks on something, waits until the house followed, and, on a page
+// without scripts, until the page is back.
+func press(t *testing.T, tab context.Context, selector, what string, followed func() bool) {
 	t.Helper()
-	run(t, tab, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+	run(t, tab, chromedp.WaitVisible(selector, chromedp.ByQuery),
+		chromedp.Evaluate(`document.documentElement.dataset.pressed = "yes"`, nil),
+		chromedp.Click(selector, chromedp.ByQuery))
 	Until(t, what+" (after a press on "+selector+")", followed)
+	Until(t, "the page is back", func() bool {
+		return Shows(tab, `document.documentElement.classList.contains("js") || (!document.documentElement.dataset.pressed && document.readyState === "complete")`)
+	})
 }
 
 // DriveStranger opens the page without a code: it may look, and whatever it

@@ -151,7 +151,7 @@ func hostile(t *testing.T, browser context.Context) {
 	h.Name, h.Notice = "x", "now "+h.Library[0].Title
 	hub.Set(h)
 	Until(t, "the update arrives", func() bool {
-		return Eval[bool](t, tab, `document.querySelector("#notices").textContent.includes("now <script>")`)
+		return Shows(tab, `document.querySelector("#notices").textContent.includes("now <script>")`)
 	})
 	check("after an update")
 	for _, width := range []int64{320, 1280} {
@@ -213,7 +213,7 @@ func lost(t *testing.T, browser context.Context) {
 	s, hub := open(t, Evening(time.Now()))
 	tab := Tab(t, browser)
 	Enter(t, tab, s)
-	offline := func() bool { return Eval[bool](t, tab, `document.querySelector("#offline").textContent !== ""`) }
+	offline := func() bool { return Shows(tab, `document.querySelector("#offline").textContent !== ""`) }
 	run(t, tab, chromedp.Evaluate(`EventSource = class extends EventSource { constructor() { super("/nothing"); } }; dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`, nil))
 	Until(t, "the page says that it may be old", offline)
 	if err := hub.Do(t.Context(), room.SetVolume{Room: "study", Percent: 5}); err != nil {
