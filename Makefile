@@ -46,4 +46,4 @@ lint: ## golangci-lint, the linters and their reasons are in .golangci.yml
 	go run $(GOLANGCI) run ./...
 
 generate: ## templates to Go
-	go run $(TEMPL) generate ./ui
+	go run $(TEMPL) generate -include-version=false ./ui

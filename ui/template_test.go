@@ -41,7 +41,7 @@ func templates(t *testing.T, f func(path string, tpl *parser.TemplateFile)) {
 func TestGenerated(t *testing.T) {
 	templates(t, func(path string, tpl *parser.TemplateFile) {
 		var b bytes.Buffer
-		if _, err := generator.Generate(tpl, &b, generator.WithFileName("ui/"+path), generator.WithVersion("v0.3.977")); err != nil {
+		if _, err := generator.Generate(tpl, &b, generator.WithFileName("ui/"+path)); err != nil {
 			t.Errorf("%s: %v", path, err)
 			return
 		}
