@@ -12,6 +12,7 @@ import (
 
 	"sonahub/hub/audio"
 	"sonahub/hub/audio/audiotest"
+	"sonahub/hub/audio/codec"
 	"sonahub/hub/audio/codec/flac"
 	"sonahub/hub/origin/ingest"
 	"sonahub/hub/origin/origintest"
@@ -221,8 +222,61 @@ func TestHighRatesAreBroughtDownOnceAndMarked(t *testing.T) {
 		d := pcm[2*i] - sine[4*i]
 		worst = max(worst, d, -d)
 	}
+	if last := slices.Max(pcm[len(pcm)-100:]); last < 1<<20 { // half a millisecond holds half a period
+		t.Errorf("the end is missing: its peak is %d of 2^23", last)
+	}
 	if worst > 64 { // 2^23 is full scale: -102 dB
 		t.Errorf("brought down, a sine is off by %d of 2^23", worst)
+	}
+}
+
+// TestOpusSeamsAreAsCleanAsTheMiddle decodes a sine epoch by epoch. The codec
+// hears what lies beside each epoch, so its error around a seam must not stand
+// out from that in the middle of an epoch.
+func TestOpusSeamsAreAsCleanAsTheMiddle(t *testing.T) {
+	b := newBench(t)
+	f := audio.Format{Rate: 44100, Channels: 1, Bits: 16}
+	const epoch, frames = 88200, 3*88200 + 30000
+	sine := audiotest.Sine(f, 997, -6, frames)
+	write(t, filepath.Join(b.music, "s.flac"), f, sine)
+	track := b.run(nil).Offers()[0].Track
+	r, err := b.press.Read(t.Context(), track.Broadcast, publish.TierOpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var pcm []int32
+	for n := range r.Epochs() {
+		dec, err := codec.NewDecoder(f) // a fresh one: nothing is faded over
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.Epoch(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := dec.Opus(audio.Pos(len(pcm)), p.Packets, int(p.PreSkip), r.Frames(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pcm = append(pcm, block.PCM...)
+	}
+	if len(pcm) != frames {
+		t.Fatalf("%d frames, want %d", len(pcm), frames)
+	}
+	power := func(from, to int) float64 { // of the error, for each frame
+		sum := 0.0
+		for i := from; i < to; i++ {
+			d := float64(pcm[i] - sine[i])
+			sum += d * d
+		}
+		return sum / float64(to-from)
+	}
+	for _, seam := range []int{epoch, 2 * epoch, 3 * epoch} {
+		at, middle := power(seam-16, seam+16), power(seam-epoch/2-4410, seam-epoch/2+4410)
+		if at > 1.05*middle { // without its left or right neighbour it is 1.1 to 1.3 times the middle's
+			t.Errorf("seam at %d: error %.1f, in the middle %.1f", seam, at, middle)
+		}
 	}
 }
 
