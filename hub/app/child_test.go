@@ -103,6 +103,7 @@ type child struct {
 	out    io.ReadCloser
 	places chan place
 	ended  chan struct{}
+	last   place // to be read once ended is closed
 }
 
 func startChild(t *testing.T, c app.Config, step string) *child {
@@ -139,6 +140,7 @@ func (x *child) read() {
 			continue
 		}
 		p.position = time.Duration(ms) * time.Millisecond
+		x.last = p
 		select {
 		case <-x.places:
 		default:
@@ -149,15 +151,11 @@ func (x *child) read() {
 
 // kill ends the process as a power cut would, and returns the last place that
 // it told.
-func (x *child) kill() (last place) {
+func (x *child) kill() place {
 	_ = x.cmd.Process.Kill()
 	<-x.ended
 	_ = x.cmd.Wait()
-	select {
-	case last = <-x.places:
-	default:
-	}
-	return last
+	return x.last
 }
 
 // stop ends the process in order.

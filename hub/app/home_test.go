@@ -174,10 +174,15 @@ func (h *home) sounded(id string, want []int32) {
 }
 
 // agree compares the hub's ledger with the platform's books, each by its own
-// sums, to the msat.
+// sums, to the msat. It pauses the music first.
 func (h *home) agree() {
 	h.t.Helper()
 	ctx := h.t.Context()
+	h.do(room.Pause{})
+	h.until(15*time.Second, "nothing in flight", func(room.House) bool {
+		s, err := h.Spending(ctx)
+		return err == nil && s.InFlight == 0
+	})
 	hub, err := h.Ledger().Totals(ctx)
 	if err != nil {
 		h.t.Fatal(err)
