@@ -27,7 +27,9 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	h := &house{t: t, room: map[string]*raoptest.Receiver{}}
-	h.out = &Output{Directory: &h.reg, Listen: "127.0.0.1:0", RetryMin: 50 * time.Millisecond, KeepAlive: 200 * time.Millisecond,
+	// A busy machine may stand still for a second and more: Ahead is what bridges it.
+	h.out = &Output{Directory: &h.reg, Listen: "127.0.0.1:0", Ahead: 3 * time.Second,
+		RetryMin: 50 * time.Millisecond, KeepAlive: 200 * time.Millisecond, Request: 10 * time.Second, Connect: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	return h
 }
@@ -68,22 +70,22 @@ func TestConformance(t *testing.T) {
 				return audio.Gain(db), told
 			},
 			Start: 3 * time.Millisecond,
-			Wait:  5 * time.Second,
+			Wait:  10 * time.Second,
 		}
 	})
 }
 
-// eventually waits up to 5 s.
+// eventually waits up to 15 s.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	end := time.After(5 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
+	end := time.After(15 * time.Second)
+	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-end:
-			t.Fatalf("waited 5 s in vain: %s", what)
+			t.Fatalf("waited 15 s in vain: %s", what)
 		}
 	}
 }

@@ -143,16 +143,24 @@ func (o *Output) dial(ctx context.Context, r *member, sp Speaker, addr netip.Add
 		return nil, err
 	}
 	o.awaitClock(ctx, timing, addr.Addr(), asked)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || ctx.Err() != nil {
+	if !o.settle(ctx, r, s, addr.Addr(), gain) {
 		timing.Dismiss(addr.Addr())
 		return nil, errors.Join(audio.ErrClosed, s.Close())
 	}
-	r.session, r.addr, r.err = s, addr.Addr(), nil
-	r.gen, r.dirty, r.next, r.check, r.stalled, r.told, r.track = o.gen, false, fresh, false, false, volume(gain), 0
-	o.poke()
 	return s, nil
+}
+
+// settle makes a session the member's, unless that is not wanted any more.
+func (o *Output) settle(ctx context.Context, r *member, s *raop.Session, at netip.Addr, told audio.Gain) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || ctx.Err() != nil {
+		return false
+	}
+	r.session, r.addr, r.err = s, at, nil
+	r.gen, r.dirty, r.next, r.check, r.stalled, r.told, r.track = o.gen, false, fresh, false, false, volume(told), 0
+	o.poke()
+	return true
 }
 
 // awaitClock gives the receiver time for its first question. One that never

@@ -26,6 +26,7 @@ type player struct {
 	packets   map[uint32][]int32
 	begun     bool
 	newest    uint16
+	grid      uint32 // RTP time of some packet
 	cursor    uint32 // RTP time of the next frame to sound
 	started   bool
 	heard     []Heard
@@ -101,7 +102,7 @@ func (p *player) take(b []byte, again bool) (missing []uint16) {
 	if !p.begun || int16(seq-p.newest) > 0 {
 		p.newest, p.begun = seq, true
 	}
-	p.packets[at] = pcm
+	p.packets[at], p.grid = pcm, at
 	return missing
 }
 
@@ -148,22 +149,17 @@ func (p *player) advance() {
 	}
 }
 
-// soundNext plays from the cursor to the end of a packet or to due.
+// soundNext plays from the cursor to the end of a packet or to due. All
+// packets lie on one grid of 352 frames.
 func (p *player) soundNext(due uint32) {
-	for t, pcm := range p.packets {
-		off := p.cursor - t
-		if off >= frameLength {
-			if int32(off) >= 4*frameLength {
-				delete(p.packets, t)
-			}
-			continue
-		}
-		n := min(frameLength-off, due-p.cursor)
+	off := uint32(((int64(int32(p.cursor-p.grid)) % frameLength) + frameLength) % frameLength)
+	n := min(frameLength-off, due-p.cursor)
+	t := p.cursor - off
+	if pcm, ok := p.packets[t]; ok {
 		p.note(pcm[2*off : 2*(off+n)])
-		p.cursor += n
-		return
 	}
-	p.cursor++ // nothing there: silence
+	p.cursor += n
+	delete(p.packets, t-4*frameLength)
 }
 
 // note records frames that sound at the cursor.
