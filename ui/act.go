@@ -135,7 +135,7 @@ func (h *Handler) carry(f form, w http.ResponseWriter, r *http.Request) (status 
 	if !h.Access.Owner(r) {
 		return http.StatusForbidden, l.T("act.stranger")
 	}
-	if err := parse(w, r); err != nil {
+	if err := h.parse(w, r); err != nil {
 		return http.StatusBadRequest, l.T("act.odd")
 	}
 	c, err := f.command(r.Form)
@@ -155,7 +155,14 @@ func (h *Handler) carry(f form, w http.ResponseWriter, r *http.Request) (status 
 	return http.StatusOK, ""
 }
 
-func parse(w http.ResponseWriter, r *http.Request) error {
+// parse reads a form of at most maxForm bytes within the timeout.
+func (h *Handler) parse(w http.ResponseWriter, r *http.Request) error {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(h.Timeout)) // a writer without deadlines is a test's
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	return r.ParseForm()
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("reading a form: %w", err)
+	}
+	_ = control.SetReadDeadline(time.Time{}) // not before: the server still waits for what is missing
+	return nil
 }

@@ -170,7 +170,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, v par
 
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	v := h.view(r, h.Hub.State())
-	if err := parse(w, r); err != nil {
+	if err := h.parse(w, r); err != nil {
 		v.Wrong = v.T("act.odd")
 		h.show(w, r, http.StatusBadRequest, v)
 		return

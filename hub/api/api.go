@@ -138,7 +138,7 @@ func (h *Handler) command(name string) http.HandlerFunc {
 			h.fail(w, r, Problem{"media_type", "The body must be JSON.", "Send Content-Type: application/json, or no body at all."})
 			return
 		}
-		body, err := readBounded(w, r)
+		body, err := h.readBounded(w, r)
 		if err != nil {
 			h.fail(w, r, problem(err))
 			return

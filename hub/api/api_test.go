@@ -235,6 +235,31 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
+// TestStarvedBody sends a head and no body: the hub does not wait for ever.
+func TestStarvedBody(t *testing.T) {
+	f := newFake()
+	s := serve(t, f, Config{Owner: owner, Timeout: 20 * time.Millisecond})
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "POST /api/command/play HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	var answer [12]byte
+	if _, err := io.ReadFull(c, answer[:]); err != nil || string(answer[:]) != "HTTP/1.1 400" {
+		t.Errorf("%q %v", answer, err)
+	}
+	if len(f.did) != 0 {
+		t.Errorf("did %v", f.did)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for name, c := range commands() {
 		f.Add(name, []byte(c.body))

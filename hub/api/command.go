@@ -190,14 +190,18 @@ func checkIDs(ids ...string) error {
 	return nil
 }
 
-func readBounded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBounded reads a body of at most maxBody bytes within the timeout.
+func (h *Handler) readBounded(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(h.Timeout)) // a writer without deadlines is a test's
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, &BodyError{Message: fmt.Sprintf("The body is longer than %d bytes.", maxBody), Large: true}
-		}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, &BodyError{Message: fmt.Sprintf("The body is longer than %d bytes.", maxBody), Large: true}
+	case err != nil:
 		return nil, &BodyError{Message: "The body did not arrive whole."}
 	}
+	_ = control.SetReadDeadline(time.Time{}) // not before: the server still waits for what is missing
 	return body, nil
 }
