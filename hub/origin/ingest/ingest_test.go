@@ -468,22 +468,3 @@ func TestAskedForFirst(t *testing.T) {
 		t.Errorf("order %v", order)
 	}
 }
-
-// BenchmarkIngest measures each rung in seconds of sound per second.
-func BenchmarkIngest(b *testing.B) {
-	const seconds = 30
-	f := audio.Format{Rate: 44100, Channels: 2, Bits: 16}
-	for _, opus := range []bool{false, true} {
-		name := map[bool]string{false: "lossless", true: "lossless+opus256+160+96"}[opus]
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				bench := newBench(b)
-				origintest.Music(b, bench.music, origintest.Track{Format: f, Frames: seconds * 44100, Seed: 1})
-				b.StartTimer()
-				bench.run(func(g *ingest.Ingester) { g.NoOpus = !opus })
-			}
-			b.ReportMetric(seconds*float64(b.N)/b.Elapsed().Seconds(), "xrealtime")
-		})
-	}
-}
