@@ -80,13 +80,14 @@ func (m *money) Heard(ctx context.Context, id string, n int) error {
 // finish brings to an end what a crash or an outage interrupted: top-ups that
 // were sent, purchases whose answer was never seen.
 func (m *money) finish(ctx context.Context) error {
+	var all []error // one loose end must not keep the others open
 	if err := m.purse.Finish(ctx, m.root); err != nil {
-		return fmt.Errorf("top-up: %w", err)
+		all = append(all, fmt.Errorf("top-up: %w", err))
 	}
 	if _, err := m.Recover(ctx, m.show); err != nil {
-		return fmt.Errorf("purchases: %w", err)
+		all = append(all, fmt.Errorf("purchases: %w", err))
 	}
-	return m.Expire(ctx)
+	return errors.Join(append(all, m.Expire(ctx))...)
 }
 
 // show presents a proof again only to learn how it ended; the keys are asked
