@@ -48,6 +48,7 @@ type Ingester struct {
 	Log     *slog.Logger // nil = discard
 
 	mu       sync.Mutex
+	root     string   // Music without symbolic links, once it was looked for
 	entries  []*entry // in the order of the folder
 	byID     map[wire.ID]*entry
 	skipped  []Skipped
@@ -104,9 +105,16 @@ func (g *Ingester) Run(ctx context.Context) (err error) {
 			return fmt.Errorf("ingest: %w", err)
 		}
 	}
+	root, err := resolve(g.Music)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.root = root
+	g.mu.Unlock()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := g.look(ctx)
+		err := g.look(ctx, root)
 		g.mu.Lock()
 		g.listed, g.scanned = true, err == nil
 		g.mu.Unlock()

@@ -35,7 +35,10 @@ type Progress struct {
 }
 
 // Skipped is a file that was not taken in.
-type Skipped struct{ Path, Reason string }
+type Skipped struct {
+	Path   string // below the music folder
+	Reason string
+}
 
 const maxSkipped = 1000
 
@@ -217,11 +220,11 @@ func (g *Ingester) finish(err error) {
 }
 
 func (g *Ingester) skip(path, reason string) {
-	if rel, err := filepath.Rel(g.Music, path); err == nil {
-		path = rel
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if rel, err := filepath.Rel(g.root, path); err == nil {
+		path = rel
+	}
 	if len(g.skipped) < maxSkipped {
 		g.skipped = append(g.skipped, Skipped{Path: path, Reason: reason})
 	}

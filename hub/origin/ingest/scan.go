@@ -47,19 +47,24 @@ func isMusic(name string) bool {
 	return slices.Contains(kinds, strings.ToLower(filepath.Ext(name)))
 }
 
-// scan walks the folder in the order of its names and hands every music file
+// resolve returns the one true path of the folder.
+func resolve(folder string) (string, error) {
+	root, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return "", fmt.Errorf("music folder: %w", err)
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return "", fmt.Errorf("music folder: %w", err)
+	}
+	return root, nil
+}
+
+// scan walks the folder, whose path is resolved, in the order of its names and hands every music file
 // to found and everything that is left out to skip. A symbolic link to a
 // file is followed if it stays within the folder; one to a folder is not.
 func scan(ctx context.Context, root string, l Limits, found func(file) error, skip func(path, reason string)) error {
-	root, err := filepath.EvalSymlinks(root)
-	if err != nil {
-		return fmt.Errorf("music folder: %w", err)
-	}
-	if root, err = filepath.Abs(root); err != nil {
-		return fmt.Errorf("music folder: %w", err)
-	}
 	files := 0
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

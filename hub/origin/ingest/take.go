@@ -26,7 +26,7 @@ import (
 const listAfter = 3 * time.Second
 
 // look goes through the folder and lists every readable file.
-func (g *Ingester) look(ctx context.Context) error {
+func (g *Ingester) look(ctx context.Context, root string) error {
 	known, err := g.Shelf.Sources(ctx)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (g *Ingester) look(ctx context.Context) error {
 		return err
 	}
 	last := time.Now()
-	return scan(ctx, g.Music, g.Limits, func(f file) error {
+	return scan(ctx, root, g.Limits, func(f file) error {
 		e, err := g.take(ctx, f, known)
 		switch {
 		case ctx.Err() != nil:
