@@ -14,7 +14,8 @@ import (
 	"sonahub/hub/audio/audiotest/outputtest"
 )
 
-var cd = audio.Format{Rate: 44100, Channels: 2, Bits: 16}
+// cd is the format that AirPlay 1 carries untouched.
+func cd() audio.Format { return audio.Format{Rate: 44100, Channels: 2, Bits: 16} }
 
 // house is an output with fake receivers.
 type house struct {
@@ -55,13 +56,13 @@ func TestConformance(t *testing.T) {
 		h := newHouse(t)
 		return &outputtest.Rig{
 			Output:  h.out,
-			Formats: []audio.Format{cd},
+			Formats: []audio.Format{cd()},
 			Member:  func() string { return h.add(raoptest.Options{}) },
 			Stall:   func(id string, on bool) { h.get(id).Stall(on) },
 			Heard: func(id string) []outputtest.Heard {
 				var out []outputtest.Heard
 				for _, s := range h.get(id).Heard() {
-					out = append(out, outputtest.Heard{At: s.At, Format: cd, PCM: s.PCM})
+					out = append(out, outputtest.Heard{At: s.At, Format: cd(), PCM: s.PCM})
 				}
 				return out
 			},

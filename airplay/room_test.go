@@ -97,8 +97,8 @@ func lostPackets(t *testing.T) {
 	id := h.add(raoptest.Options{Drop: func(uint16) bool { return n.Add(1)%10 == 3 }})
 	h.join(id)
 	eventually(t, "ready", func() bool { return h.state(id) == audio.Ready })
-	pcm := audiotest.Noise(cd, -12, 44100, 3)
-	h.run(cd, pcm)
+	pcm := audiotest.Noise(cd(), -12, 44100, 3)
+	h.run(cd(), pcm)
 	eventually(t, "all frames", func() bool { return len(played(h.get(id))) >= len(pcm) })
 	if !slices.Equal(played(h.get(id)), pcm) {
 		t.Error("what sounded is not what was sent")
@@ -114,8 +114,8 @@ func reboot(t *testing.T) {
 	h.join(id)
 	h.join(other)
 	eventually(t, "ready", func() bool { return h.state(id) == audio.Ready && h.state(other) == audio.Ready })
-	pcm := audiotest.Noise(cd, -12, 4*44100, 4)
-	h.run(cd, pcm)
+	pcm := audiotest.Noise(cd(), -12, 4*44100, 4)
+	h.run(cd(), pcm)
 	eventually(t, "playing", func() bool { return h.state(id) == audio.Playing })
 	h.get(id).Off()
 	eventually(t, "absent", func() bool { return h.state(id) == audio.Absent })
@@ -179,15 +179,15 @@ func flushOnItsWay(t *testing.T) {
 	id := h.add(raoptest.Options{})
 	h.join(id)
 	eventually(t, "ready", func() bool { return h.state(id) == audio.Ready })
-	before, after := audiotest.Noise(cd, -12, 3*44100, 5), audiotest.Noise(cd, -12, 44100, 6)
-	line := h.run(cd, before)
+	before, after := audiotest.Noise(cd(), -12, 3*44100, 5), audiotest.Noise(cd(), -12, 44100, 6)
+	line := h.run(cd(), before)
 	eventually(t, "playing", func() bool { return h.state(id) == audio.Playing })
 	from := line.Pos(audio.System{}.Now().Add(40 * time.Millisecond))
-	again := audio.Timeline{Zero: audio.System{}.Now().Add(h.out.Lead() + 100*time.Millisecond), At: from, Rate: cd.Rate}
+	again := audio.Timeline{Zero: audio.System{}.Now().Add(h.out.Lead() + 100*time.Millisecond), At: from, Rate: cd().Rate}
 	if err := h.out.Flush(from, again); err != nil {
 		t.Fatal(err)
 	}
-	h.write(cd, after, from)
+	h.write(cd(), after, from)
 	eventually(t, "the end", func() bool {
 		got := played(h.get(id))
 		return len(got) > 2000 && slices.Equal(got[len(got)-2000:], after[len(after)-2000:])
@@ -200,7 +200,7 @@ func flushOnItsWay(t *testing.T) {
 	if !slices.Equal(old, before[:len(old)]) {
 		t.Error("what came before the flush is not the beginning")
 	}
-	if d := (audio.Pos(len(old)/2) - from).Duration(cd.Rate); len(old)/2 < int(from) || d > 100*time.Millisecond {
+	if d := (audio.Pos(len(old)/2) - from).Duration(cd().Rate); len(old)/2 < int(from) || d > 100*time.Millisecond {
 		t.Errorf("%d frames sounded of %d that were to, %v too many", len(old)/2, from, d)
 	}
 	heard := h.get(id).Heard()
@@ -218,10 +218,10 @@ func idleWire(t *testing.T) {
 	id := h.add(raoptest.Options{})
 	h.join(id)
 	eventually(t, "ready", func() bool { return h.state(id) == audio.Ready })
-	one, two := audiotest.Noise(cd, -12, 4410, 7), audiotest.Noise(cd, -12, 4410, 8)
-	h.run(cd, one)
+	one, two := audiotest.Noise(cd(), -12, 4410, 7), audiotest.Noise(cd(), -12, 4410, 8)
+	h.run(cd(), one)
 	eventually(t, "the wire to fall silent", func() bool { return slices.Contains(h.get(id).Methods(), "FLUSH") })
-	h.run(cd, two)
+	h.run(cd(), two)
 	eventually(t, "both", func() bool {
 		got := played(h.get(id))
 		return len(got) > len(two) && slices.Equal(got[len(got)-len(two):], two)

@@ -1,6 +1,7 @@
 package raop
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -53,7 +54,7 @@ func (t Track) dmap() []byte {
 
 func tagged(dst []byte, tag string, value []byte) []byte {
 	if tag != "mlit" && len(value) > maxText {
-		value = value[:maxText]
+		value = bytes.ToValidUTF8(value[:maxText], nil)
 	}
 	dst = append(dst, tag...)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(value)))

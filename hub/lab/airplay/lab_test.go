@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"os"
 	"syscall"
@@ -20,7 +21,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(Main(m.Run)) }
 
-var cd = audio.Format{Rate: 44100, Channels: 2, Bits: 16}
+// cd is the format that AirPlay 1 carries untouched.
+func cd() audio.Format { return audio.Format{Rate: 44100, Channels: 2, Bits: 16} }
 
 // house is a rig, found by mDNS, with an output that knows its rooms.
 type house struct {
@@ -136,7 +138,7 @@ func (h *house) feed(pcm []int32, t audio.Timeline, end audio.Pos) {
 	for at := t.At; at < end; <-tick.C {
 		for fill := t.Pos(audio.System{}.Now().Add(h.out.Lead() + 2*time.Second)); at < min(fill, end); {
 			to := min(at+block, end)
-			if err := h.out.Write(&audio.Block{Format: cd, At: at, PCM: pcm[2*at : 2*to]}); err != nil {
+			if err := h.out.Write(&audio.Block{Format: cd(), At: at, PCM: pcm[2*at : 2*to]}); err != nil {
 				h.Fatal(err)
 			}
 			at = to
@@ -146,11 +148,11 @@ func (h *house) feed(pcm []int32, t audio.Timeline, end audio.Pos) {
 
 // soon is a timeline that begins as soon as the output allows.
 func (h *house) soon(at audio.Pos) audio.Timeline {
-	return audio.Timeline{Zero: audio.System{}.Now().Add(h.out.Lead() + 100*time.Millisecond), At: at, Rate: cd.Rate}
+	return audio.Timeline{Zero: audio.System{}.Now().Add(h.out.Lead() + 100*time.Millisecond), At: at, Rate: cd().Rate}
 }
 
 func source(seconds int) (pcm []int32, samples []int16) {
-	pcm = audiotest.Noise(cd, -9, seconds*44100, 1)
+	pcm = audiotest.Noise(cd(), -9, seconds*44100, 1)
 	for _, s := range pcm {
 		samples = append(samples, int16(s))
 	}
@@ -173,47 +175,98 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// stalls watches how long this machine stands still: a bare timer thread is
+// late by so much, whatever the sender does.
+func stalls(ctx context.Context) (worst func() time.Duration) {
+	result := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-ctx.Done():
+				result <- most
+				return
+			case now := <-tick.C:
+				most = max(most, now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	return func() time.Duration { return <-result }
+}
+
+// forgiven is a standstill of the machine after which a lost minute proves
+// nothing; the minute is then played again.
+const (
+	forgiven = 200 * time.Millisecond
+	attempts = 4
+)
+
 // TestRoomsPlay plays a minute in a room that follows its sound card and in
 // one that corrects nothing.
 func TestRoomsPlay(t *testing.T) {
-	const seconds, demand = 60, 0.99
-	pcm, want := source(seconds)
 	h := start(t, 2, Options{Backends: []Backend{Pulse, Pipe}})
 	h.join()
+	for i := 1; ; i++ {
+		figures, worst, err := h.minute()
+		if err == nil {
+			t.Log("LAB airplay: " + figures)
+			return
+		}
+		t.Logf("attempt %d: %s: %v", i, figures, err)
+		if worst < forgiven || i == attempts {
+			t.Fatal("the rooms did not play what was sent")
+		}
+	}
+}
+
+// minute plays a minute and judges it. It also returns how long the machine
+// stood still meanwhile.
+func (h *house) minute() (figures string, worst time.Duration, err error) {
+	const seconds, demand = 60, 0.99
+	pcm, want := source(seconds)
 	rec, err := h.rig.Capture()
 	if err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
 	line := h.soon(0)
-	if err := h.out.Start(t.Context(), cd, line); err != nil {
-		t.Fatal(err)
+	if err := h.out.Start(h.Context(), cd(), line); err != nil {
+		h.Fatal(err)
 	}
-	used := processor()
+	watched, done := context.WithCancel(h.Context())
+	defer done()
+	still, used := stalls(watched), processor()
 	h.feed(pcm, line, seconds*44100)
 	h.await(audio.Playing)
 	used = processor() - used
 	for _, s := range h.out.Status() {
 		if !s.BitExact || s.Evidence != audio.Derived {
-			t.Errorf("%+v", s)
+			h.Errorf("%+v", s)
 		}
 	}
 	h.until(line.Instant(seconds * 44100).Add(time.Second))
+	done()
+	worst = still()
 	played, err := rec.Stop()
 	if err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
 	heard, exact := Compare(want, played[0], demand), Compare(want, played[1], demand)
-	equal := "no"
+	equal := "different"
 	if at := 2 * exact.Start; at >= 0 && at+len(want) <= len(played[1]) && hash(want) == hash(played[1][at:at+len(want)]) {
 		equal = "equal"
 	}
-	// A room's own corrections are its affair, as long as they are small.
-	if heard.Dropouts+exact.Dropouts > 0 || heard.Slips > 882 || heard.Good < heard.Windows || heard.Windows != 2*seconds || equal != "equal" {
-		t.Errorf("the rooms did not play what was sent: by PulseAudio %+v, by pipe %+v", heard, exact)
-	}
-	t.Logf("LAB airplay: rooms=%d seconds=%d dropouts=%d windows=%d/%d corr>=%.4f slips=%d hash=%s cpu=%.1f%%",
+	figures = fmt.Sprintf("rooms=%d seconds=%d dropouts=%d windows=%d/%d corr>=%.4f slips=%d hash=%s cpu=%.1f%% standstill=%dms",
 		len(h.ids), seconds, heard.Dropouts+exact.Dropouts, heard.Good, heard.Windows, heard.MinCorr, heard.Slips, equal,
-		100*used.Seconds()/(seconds-3))
+		100*used.Seconds()/(seconds-3), worst.Milliseconds())
+	// A room's own corrections are its affair, as long as they are small.
+	if heard.Dropouts+exact.Dropouts > 0 || heard.Slips > 882 ||
+		heard.Good < heard.Windows || heard.Windows != 2*seconds || equal != "equal" {
+		return figures, worst, fmt.Errorf("by PulseAudio %+v, by pipe %+v", heard, exact)
+	}
+	return figures, worst, nil
 }
 
 // TestPauseAndResume flushes what is on its way and goes on later: the room
@@ -228,12 +281,12 @@ func TestPauseAndResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := h.soon(0)
-	if err := h.out.Start(t.Context(), cd, line); err != nil {
+	if err := h.out.Start(t.Context(), cd(), line); err != nil {
 		t.Fatal(err)
 	}
 	h.feed(pcm, line, 7*44100)
 	from := line.Pos(audio.System{}.Now().Add(50 * time.Millisecond))
-	if err := h.out.Flush(from, audio.Timeline{Zero: audio.System{}.Now().Add(time.Hour), At: from, Rate: cd.Rate}); err != nil {
+	if err := h.out.Flush(from, audio.Timeline{Zero: audio.System{}.Now().Add(time.Hour), At: from, Rate: cd().Rate}); err != nil {
 		t.Fatal(err)
 	}
 	h.await(audio.Ready)
