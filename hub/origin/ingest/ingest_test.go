@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"sonahub/hub/audio"
 	"sonahub/hub/audio/audiotest"
@@ -323,6 +324,9 @@ func TestUnreadableFilesAreNamedAndTheRestGoesOn(t *testing.T) {
 		named := map[string]bool{}
 		for _, s := range g.Progress().Skipped {
 			named[s.Path[:1]] = true
+			if strings.ContainsFunc(s.Path, unicode.IsControl) {
+				t.Errorf("%q could harm a terminal", s.Path)
+			}
 			if s.Reason == "" {
 				t.Errorf("%q is skipped without a reason", s.Path)
 			}

@@ -36,7 +36,7 @@ type Progress struct {
 
 // Skipped is a file that was not taken in.
 type Skipped struct {
-	Path   string // below the music folder
+	Path   string // below the music folder, without characters that could harm a terminal
 	Reason string
 }
 
@@ -226,7 +226,7 @@ func (g *Ingester) skip(path, reason string) {
 		path = rel
 	}
 	if len(g.skipped) < maxSkipped {
-		g.skipped = append(g.skipped, Skipped{Path: path, Reason: reason})
+		g.skipped = append(g.skipped, Skipped{Path: printable(path), Reason: printable(reason)})
 	}
 	g.tellLocked()
 }

@@ -186,13 +186,7 @@ const maxTitle = 500 // characters, as in the catalogue
 
 // titleOf makes a title of a file's name, which may hold anything.
 func titleOf(path string) string {
-	name := strings.ToValidUTF8(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), "\uFFFD")
-	name = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) { // Cf: marks that turn the direction of text
-			return -1
-		}
-		return r
-	}, name))
+	name := strings.TrimSpace(printable(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))))
 	if r := []rune(name); len(r) > maxTitle {
 		name = string(r[:maxTitle])
 	}
@@ -200,6 +194,17 @@ func titleOf(path string) string {
 		return "Untitled"
 	}
 	return name
+}
+
+// printable leaves out what could harm a terminal or turn the direction of a
+// text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 func hashFile(path string) ([]byte, error) {
