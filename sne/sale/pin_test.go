@@ -36,6 +36,25 @@ func TestBundleRenewalAndRevocation(t *testing.T) {
 	}
 }
 
+// A session opened under a Bundle that is dead by now is not used again, even
+// if the origin would still answer in it.
+func TestRevocationEndsTheSession(t *testing.T) {
+	g, c := start(t, snetest.Options{})
+	_, recs := records(t, g, c, 4, 1)
+	if _, err := c.Redeem(t.Context(), recs, tokens(t, 2, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	b := g.Bundle()
+	b.Seq, b.MinSeq = 2, 2
+	g.SetBundle(b)
+	if _, err := c.Swap(t.Context(), tokens(t, 0, 2, 2)); err != nil { // its handshake learns of the new Bundle
+		t.Fatal(err)
+	}
+	if _, err := c.Redeem(t.Context(), recs, tokens(t, 2, 0, 3)); err != nil || g.Sessions() != 3 {
+		t.Fatalf("%v, %d sessions, want one for each message", err, g.Sessions())
+	}
+}
+
 func TestSplitViewStopsForGood(t *testing.T) {
 	g, c := start(t, snetest.Options{})
 	if _, err := c.Bundle(t.Context()); err != nil {
