@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"testing"
@@ -36,7 +37,7 @@ func testChild(in io.Reader, out io.Writer, dir string) int {
 	open := func(_ context.Context, rate audio.Rate) (child.Device, error) {
 		heard, err := jacktest.File(dir, rate, audio.System{}.Now())
 		// A busy machine may keep a process from running for a while.
-		return &jacktest.Card{Rate: rate, Heard: heard, Period: 100 * time.Millisecond}, err
+		return &jacktest.Card{Rate: rate, Heard: heard, Period: 200 * time.Millisecond}, err
 	}
 	if err := child.Run(in, out, child.Options{Open: open}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -85,7 +86,7 @@ func TestConformanceInBubble(t *testing.T) {
 		var rec jacktest.Recorder
 		clock := audiotest.Clock{}
 		o := jack.NewInProcess(jack.Options{Clock: clock}, noCards, func(_ context.Context, rate audio.Rate) (child.Device, error) {
-			return &jacktest.Card{Rate: rate, Clock: clock, Heard: rec.Heard(rate)}, nil
+			return &jacktest.Card{Rate: rate, Clock: clock, Heard: rec.Heard(rate), Chunk: 1000}, nil
 		})
 		return rig(o, clock, rec.Sounds)
 	})
@@ -97,7 +98,7 @@ func noCards() string { return "" }
 func TestConformance(t *testing.T) {
 	outputtest.Run(t, func(t *testing.T) *outputtest.Rig {
 		dir := t.TempDir()
-		r := rig(jack.New(jack.Options{Command: testCommand(t, dir)}), nil, func() []jacktest.Sound {
+		r := rig(jack.New(jack.Options{Command: testCommand(t, dir), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), nil, func() []jacktest.Sound {
 			sounds, err := jacktest.Files(dir)
 			if err != nil {
 				t.Error(err)
@@ -105,7 +106,7 @@ func TestConformance(t *testing.T) {
 			return sounds
 		})
 		r.Start, r.Drift = 20*time.Millisecond, 20*time.Millisecond // the machine is busy
-		r.Between = 1500 * time.Millisecond
+		r.Between, r.Slack, r.Wait = 1800*time.Millisecond, 500*time.Millisecond, 5*time.Second
 		return r
 	})
 }

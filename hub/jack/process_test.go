@@ -67,6 +67,7 @@ func ready(t *testing.T, o *jack.Output) {
 // A child that is held up is told as stalled, plays on in time when it is let
 // go, and is replaced if it is not.
 func TestStalledProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var c children
 	o := jack.New(jack.Options{Command: c.command(testCommand(t, dir))})
@@ -126,6 +127,7 @@ func parent(dir string) int {
 
 // The child dies with the hub, however that ends.
 func TestChildDiesWithParent(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	must(t, err)
 	hub := exec.Command(self, "test-parent", t.TempDir())
@@ -150,6 +152,9 @@ func TestChildDiesWithParent(t *testing.T) {
 	}
 	if len(pids) != 1 {
 		t.Fatalf("the hub has %d children", len(pids))
+	}
+	for pid := range pids { // so that it cannot notice by itself
+		must(t, syscall.Kill(pid, syscall.SIGSTOP))
 	}
 	must(t, hub.Process.Kill())
 	_ = hub.Wait()
@@ -207,13 +212,26 @@ func alsa(t *testing.T, fifo string) func() *exec.Cmd {
 }
 
 // Through oto and the real libasound the samples are the same, bit for bit,
-// and they begin near their instant.
+// and they begin near their instant. The crystal of this card is the test
+// itself, which a busy machine may hold up: one of three tries has to do.
 func TestRealALSA(t *testing.T) {
+	t.Parallel()
+	var off time.Duration
+	var same bool
+	for range 3 {
+		if off, same = playOnALSA(t); same && off.Abs() < 150*time.Millisecond {
+			return
+		}
+		t.Logf("the first sample %v off its instant, unaltered: %v", off, same)
+	}
+	t.Error("the samples never came through as they are and in time")
+}
+
+func playOnALSA(t *testing.T) (off time.Duration, same bool) {
 	fifo := filepath.Join(t.TempDir(), "card")
 	command := alsa(t, fifo)
 	card, err := os.OpenFile(fifo, os.O_RDWR, 0)
 	must(t, err)
-	defer card.Close()
 	const pipeSize = 8192 // bytes, 21 ms
 	raw, err := card.SyscallConn()
 	must(t, err)
@@ -223,7 +241,6 @@ func TestRealALSA(t *testing.T) {
 	}))
 
 	o := jack.New(jack.Options{Command: command})
-	defer o.Close()
 	f := audio.Format{Rate: 44100, Channels: 2, Bits: 24}
 	sounds := make(chan jacktest.Sound, 1000)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -246,8 +263,18 @@ func TestRealALSA(t *testing.T) {
 				return
 			}
 			s.At = clock.Now()
-			sounds <- s
+			select {
+			case sounds <- s:
+			case <-stop:
+				return
+			}
 		}
+	}()
+	defer func() { // in this order: closing the pipe frees the reader
+		must(t, o.Close())
+		close(stop)
+		must(t, card.Close())
+		<-stopped
 	}()
 	must(t, o.Join(bg, audio.Member{ID: "jack"}))
 	ready(t, o)
@@ -281,21 +308,15 @@ func TestRealALSA(t *testing.T) {
 			t.Fatalf("%d of %d samples came out: %+v", len(got), len(pcm), status(t, o))
 		}
 	}
-	if got = got[:len(pcm)]; audiotest.SHA256(f, got) != audiotest.SHA256(f, pcm) {
-		t.Error("the samples were altered on their way")
-	}
-	off := begin.Sub(line.Zero)
+	off = begin.Sub(line.Zero)
 	t.Logf("lead %v, the first sample %v off its instant", lead, off)
-	if off.Abs() > 150*time.Millisecond {
-		t.Errorf("the first sample sounded %v off its instant", off)
-	}
-	must(t, o.Close())
-	close(stop)
-	<-stopped
+	same = audiotest.SHA256(f, got[:len(pcm)]) == audiotest.SHA256(f, pcm)
+	return off, same
 }
 
 // Without a card the real child says so in one line.
 func TestRealCardOrClearLine(t *testing.T) {
+	t.Parallel()
 	o := jack.New(jack.Options{})
 	defer o.Close()
 	must(t, o.Join(bg, audio.Member{ID: "jack"}))

@@ -53,7 +53,7 @@ func (m *machine) open(_ context.Context, rate audio.Rate) (child.Device, error)
 		return nil, m.fault
 	}
 	m.rates = append(m.rates, rate)
-	c := &jacktest.Card{Rate: rate, PPM: m.ppm, Clock: audiotest.Clock{}, Heard: m.Heard(rate), Shape: m.shape}
+	c := &jacktest.Card{Rate: rate, PPM: m.ppm, Clock: audiotest.Clock{}, Heard: m.Heard(rate), Shape: m.shape, Chunk: 1000}
 	m.cards = append(m.cards, c)
 	return c, nil
 }
@@ -165,14 +165,19 @@ func TestCardFails(t *testing.T) {
 				<-time.After(time.Second)
 				line := play(t, o, cd, o.Lead(), audiotest.Noise(cd, -6, 11*44100, 1))
 				<-time.After(time.Second)
+				must(t, o.Gain("jack", -6))
 				m.set(func() { fail(m.cards[0]) })
 				<-time.After(6 * time.Second)
 				st := status(t, o)
-				if st.State != audio.Playing || st.Err == nil || m.tried() != 2 {
+				if st.State != audio.Playing || st.Err == nil || m.tried() != 2 || st.Why != "volume is -6.0 dB" {
 					t.Errorf("%+v after %d tries", st, m.tried())
 				}
-				if off := line.Instant(st.Heard).Sub(audiotest.Clock{}.Now()); off.Abs() > 20*time.Millisecond {
+				now := audiotest.Clock{}.Now()
+				if off := line.Instant(st.Heard).Sub(now); off.Abs() > 20*time.Millisecond {
 					t.Errorf("it sounds %v off", off)
+				}
+				if x := between(m.Sounds(), now.Add(-time.Second), now); slices.Max(x) > 0.51 || slices.Max(x) < 0.3 {
+					t.Errorf("at -6 dB the new child plays peaks of %v", slices.Max(x))
 				}
 			})
 		})

@@ -20,6 +20,7 @@ const periods = 2
 // Card is a child.Device. Its fields are to be set before Play.
 type Card struct {
 	Rate   audio.Rate
+	Chunk  int                                      // frames that are filled at a time; 0 = a period
 	Period time.Duration                            // taken at a time; 0 = 30 ms
 	PPM    float64                                  // how much faster than the clock its crystal is
 	Clock  audio.Clock                              // nil = audio.System
@@ -125,8 +126,8 @@ func (c *Card) run(fill func([]float64)) {
 			zero = zero.Add(late)
 		}
 		c.mu.Lock()
-		taken := c.waiting
-		c.waiting = nil
+		taken := c.waiting[: frames*Channels : frames*Channels]
+		c.waiting = c.waiting[frames*Channels:]
 		c.mu.Unlock()
 		if c.Heard != nil {
 			c.Heard(at(zero, k), taken)
@@ -135,12 +136,19 @@ func (c *Card) run(fill func([]float64)) {
 	}
 }
 
+// refill asks for more until a period waits.
 func (c *Card) refill(fill func([]float64), frames int) {
-	buf := make([]float64, frames*Channels)
-	fill(buf)
-	c.mu.Lock()
-	c.waiting = buf
-	c.mu.Unlock()
+	chunk := c.Chunk
+	if chunk == 0 {
+		chunk = frames
+	}
+	for int(c.Buffered()) < frames {
+		buf := make([]float64, chunk*Channels)
+		fill(buf)
+		c.mu.Lock()
+		c.waiting = append(c.waiting, buf...)
+		c.mu.Unlock()
+	}
 }
 
 // until waits for an instant, and as long as the card is held; false at the

@@ -26,6 +26,7 @@ const Channels = 2
 
 const (
 	bendLimit = 5 * time.Millisecond   // further off, the sound is bent
+	bendAfter = time.Second            // of that: a crystal is slow, a busy machine is not
 	jumpLimit = 20 * time.Millisecond  // further off, it jumps
 	joinSlack = time.Millisecond       // runs that meet this closely follow without a seam
 	bendTime  = 10 * time.Second       // in which an offset is bent away
@@ -49,6 +50,7 @@ type Renderer struct {
 
 	from, until audio.Instant // between them sound was rendered without a pause
 	late        time.Duration
+	off         audio.Instant // since when the sound is further off than bendLimit; 0 = it is not
 	missing     audio.Pos
 	slips       int64
 	left        int       // segment in which the sound stopped last
@@ -163,7 +165,11 @@ func (r *Renderer) steer(at audio.Instant, ppm float64) {
 		r.slips++
 		r.stop()
 		return
-	case off > bendLimit && r.voice.stream == nil:
+	case off <= bendLimit:
+		r.off = 0
+	case r.off == 0:
+		r.off = at
+	case at.Sub(r.off) > bendAfter && r.voice.stream == nil:
 		r.bend()
 	}
 	if r.voice.stream != nil {

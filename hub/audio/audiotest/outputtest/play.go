@@ -61,7 +61,7 @@ func leave(s *stage) {
 	id := s.join()
 	t := s.soon(s.f)
 	lead := s.Output.Lead()
-	n := s.play(s.f, t, 1, lead+800*time.Millisecond)
+	n := s.play(s.f, t, 1, lead+s.Slack+600*time.Millisecond)
 	s.until(t.Zero.Add(100 * time.Millisecond))
 	s.must(s.Output.Leave(id))
 	left := s.Clock.Now()
@@ -73,7 +73,7 @@ func leave(s *stage) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if len(got) != 1 || got[0].from != 0 || got[0].to > t.Pos(left.Add(lead+s.Drift+100*time.Millisecond)) {
+	if len(got) != 1 || got[0].from != 0 || got[0].to > t.Pos(left.Add(lead+s.Drift+s.Slack)) {
 		s.Errorf("left at position %d (lead %v), heard %v", t.Pos(left), lead, got)
 	}
 }
@@ -84,7 +84,7 @@ func (s *stage) flush(moved func(old audio.Timeline, from audio.Pos) audio.Insta
 	s.Helper()
 	id := s.join()
 	t := s.soon(s.f)
-	n := s.play(s.f, t, 1, s.Output.Lead()+700*time.Millisecond)
+	n := s.play(s.f, t, 1, s.Output.Lead()+s.Slack+600*time.Millisecond)
 	s.until(t.Zero.Add(100 * time.Millisecond))
 	from := s.committed(t) + 13 // not on the edge of a block
 	u := audio.Timeline{Zero: moved(t, from), At: from, Rate: s.f.Rate}
@@ -112,7 +112,7 @@ func reanchor(s *stage) {
 func flushEarly(s *stage) {
 	id := s.join()
 	t := s.soon(s.f)
-	t.Zero = t.Zero.Add(200 * time.Millisecond)
+	t.Zero = t.Zero.Add(s.Slack)
 	n := s.play(s.f, t, 1, 300*time.Millisecond)
 	for take := 2; take <= 3; take++ {
 		t.Zero = t.Zero.Add(50 * time.Millisecond)
@@ -175,7 +175,7 @@ func gain(s *stage) {
 	}
 	before := s.Heard(id)
 	s.must(s.Output.Gain(id, audio.Mute()))
-	u := audio.Timeline{Zero: s.Clock.Now().Add(s.Output.Lead() + 100*time.Millisecond), At: n, Rate: s.f.Rate}
+	u := audio.Timeline{Zero: s.Clock.Now().Add(s.Output.Lead() + s.Slack), At: n, Rate: s.f.Rate}
 	s.must(s.Output.Flush(n, u))
 	s.must(s.Output.Write(tone(s.f, n, n)))
 	s.until(u.Instant(2 * n).Add(50 * time.Millisecond))

@@ -34,6 +34,7 @@ type Rig struct {
 	Drift   time.Duration // how far any later frame may sound from its instant; 0 = Start
 	Resume  time.Duration // how long after a stall a speaker must sound again; 0 = 1 s
 	Between time.Duration // pause that a change of rate needs to be exact; 0 = none
+	Slack   time.Duration // how long the machine may keep test and output from running without a change in what is heard; 0 = 250 ms
 	Wait    time.Duration // patience with network, device and a busy machine; 0 = 2 s
 }
 
@@ -119,6 +120,7 @@ func newStage(t *testing.T, open Open) *stage {
 	orDefault(&s.Start, time.Millisecond)
 	orDefault(&s.Drift, s.Start)
 	orDefault(&s.Resume, time.Second)
+	orDefault(&s.Slack, 250*time.Millisecond)
 	orDefault(&s.Wait, 2*time.Second)
 	s.f = s.Formats[0]
 	t.Cleanup(func() {
@@ -190,7 +192,7 @@ func (s *stage) status(id string) (audio.Status, bool) {
 
 // soon returns a timeline that is far enough ahead for everybody.
 func (s *stage) soon(f audio.Format) audio.Timeline {
-	return audio.Timeline{Zero: s.Clock.Now().Add(s.Output.Lead() + 150*time.Millisecond), Rate: f.Rate}
+	return audio.Timeline{Zero: s.Clock.Now().Add(s.Output.Lead() + s.Slack), Rate: f.Rate}
 }
 
 // play starts a run of f and writes frames [0, length) of it, marked take.
@@ -215,7 +217,7 @@ func (s *stage) write(f audio.Format, take int, from, to audio.Pos) {
 // committed is the first position that the output has certainly not yet sent
 // on its way, with some room for a busy machine.
 func (s *stage) committed(t audio.Timeline) audio.Pos {
-	return max(t.At, t.Pos(s.Clock.Now().Add(s.Output.Lead()+50*time.Millisecond)))
+	return max(t.At, t.Pos(s.Clock.Now().Add(s.Output.Lead()+s.Slack)))
 }
 
 // closed says whether every method refuses as it should after Close.
