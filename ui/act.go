@@ -122,7 +122,7 @@ func (h *Handler) act(f form) http.HandlerFunc {
 		case said == "":
 			http.Redirect(w, r, "/#"+f.anchor, http.StatusSeeOther)
 		default:
-			v := h.view(r, h.Hub.State())
+			v := h.view(r.Context(), r, h.Hub.State())
 			v.Said = said
 			h.show(w, r, status, v)
 		}

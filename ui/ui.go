@@ -120,8 +120,8 @@ func (h *Handler) back(w http.ResponseWriter, r *http.Request) {
 }
 
 // view is what the reader of this request sees of the house now.
-func (h *Handler) view(r *http.Request, house room.House) part.View {
-	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
+func (h *Handler) view(ctx context.Context, r *http.Request, house room.House) part.View {
+	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
 	from, err := strconv.Atoi(r.URL.Query().Get("from"))
 	if err != nil {
@@ -144,7 +144,7 @@ func (h *Handler) view(r *http.Request, house room.House) part.View {
 // home shows the page. A code in the link only fills the form in: GET lets
 // nobody in.
 func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
-	v := h.view(r, h.Hub.State())
+	v := h.view(r.Context(), r, h.Hub.State())
 	if code := r.URL.Query().Get("code"); len(code) <= maxCode {
 		v.Code = code
 	}
@@ -169,7 +169,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, v par
 }
 
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
-	v := h.view(r, h.Hub.State())
+	v := h.view(r.Context(), r, h.Hub.State())
 	if err := h.parse(w, r); err != nil {
 		v.Wrong = v.T("act.odd")
 		h.show(w, r, http.StatusBadRequest, v)
@@ -196,7 +196,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) leave(w http.ResponseWriter, r *http.Request) {
 	if err := h.Access.Leave(w, r); err != nil {
 		h.Logger.Error("cannot forget a device", "err", err)
-		v := h.view(r, h.Hub.State())
+		v := h.view(r.Context(), r, h.Hub.State())
 		v.Said = v.T("app.failed")
 		h.show(w, r, http.StatusInternalServerError, v)
 		return

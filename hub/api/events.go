@@ -16,9 +16,9 @@ import (
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	var library []room.Track // as last sent
 	first := true
-	err := h.streams.Serve(w, r, h.Hub.Changed, func(out *sse.Stream) (uint64, error) {
+	err := h.streams.Serve(w, r, h.Hub.Changed, func(ctx context.Context, out *sse.Stream) (uint64, error) {
 		house := h.Hub.State()
-		ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, h.Timeout)
 		defer cancel()
 		s := h.snapshot(ctx, house, h.Owner(r))
 		if !first && sameTracks(library, house.Library) {

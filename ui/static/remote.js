@@ -49,6 +49,7 @@
     box.innerHTML = html;
     for (const part of [...box.content.children]) {
       latest.set(part.id, part.outerHTML);
+      if (part.id === "now") anchor(part);
       morph(part.id, part.outerHTML);
     }
   }
@@ -60,7 +61,6 @@
       morphStyle: "outerHTML",
       callbacks: { beforeNodeMorphed: (node) => !held.has(node) },
     });
-    if (id === "now") anchor();
   }
 
   // ---- what people do ----
@@ -121,6 +121,7 @@
     held.delete(slider);
     const part = slider.closest("section");
     if (part && latest.has(part.id)) morph(part.id, latest.get(part.id));
+    tick();
   }
 
   document.addEventListener("pointerdown", (e) => {
@@ -149,9 +150,11 @@
   let start = 0; // position in ms when the hub last said it, and when that was
   let since = 0;
 
-  function anchor() {
-    const seek = by("seek");
-    if (!seek || held.has(seek)) return;
+  // anchor takes the position from a part that has just come, not from one
+  // that is shown again: that one's time is past.
+  function anchor(part) {
+    const seek = part.querySelector("#seek");
+    if (!seek) return;
     start = Number(seek.getAttribute("value"));
     since = performance.now();
   }
@@ -171,13 +174,14 @@
     seek.setAttribute("aria-valuetext", text);
   }
 
-  setInterval(() => {
+  function tick() {
     const seek = by("seek");
     if (!seek || held.has(seek) || seek.dataset.running !== "true") return;
     const ms = Math.min(Number(seek.max), start + performance.now() - since);
     seek.value = ms;
     showPlace(seek, ms, document.activeElement !== seek);
-  }, 250);
+  }
+  setInterval(tick, 250);
 
   // ---- coming and going ----
 
@@ -189,6 +193,6 @@
   // A used code has no business in the address, the history or a bookmark.
   if (new URLSearchParams(location.search).has("code")) history.replaceState(null, "", "/");
 
-  anchor();
+  anchor(document);
   if (!document.hidden) open();
 })();

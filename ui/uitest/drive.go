@@ -86,7 +86,7 @@ func drive(t *testing.T, tab context.Context, s Site) {
 		press(t, tab, `#library .tool`, "a piece is in the queue", func() bool { return len(s.main().Queue.Items) > 0 })
 		press(t, tab, `#library .row:last-child .tool`, "another one too", func() bool { return len(s.main().Queue.Items) > 1 })
 	}
-	if s.main().Transport == room.Playing {
+	if now := s.main().Transport; now == room.Playing || now == room.Waiting {
 		press(t, tab, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
 	}
 	press(t, tab, `#toggle[formaction="/do/play"]`, "it plays", func() bool { return s.main().Transport == room.Playing })

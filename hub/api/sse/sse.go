@@ -56,7 +56,7 @@ type Changed func(version uint64) <-chan struct{}
 // writes what is new and returns the version that this was; its error ends
 // the stream. Serve returns ErrBusy before it wrote anything, or the reason
 // why the stream ended, nil for the context.
-func (s *Server) Serve(w http.ResponseWriter, r *http.Request, changed Changed, send func(*Stream) (uint64, error)) error {
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, changed Changed, send func(context.Context, *Stream) (uint64, error)) error {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -70,7 +70,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, changed Changed, 
 	beat := time.NewTicker(s.heartbeat)
 	defer beat.Stop()
 	for {
-		version, err := send(out)
+		version, err := send(r.Context(), out)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 func never(uint64) <-chan struct{} { return nil }
 
 // once sends one event.
-func once(s *Stream) (uint64, error) { return 1, s.Event("state", "a\nb\r\nc") }
+func once(_ context.Context, s *Stream) (uint64, error) { return 1, s.Event("state", "a\nb\r\nc") }
 
 func request(ctx context.Context, t *testing.T) *http.Request {
 	t.Helper()
@@ -81,7 +81,7 @@ func TestNewestOnly(t *testing.T) {
 			}
 			cancel()
 			return nil
-		}, func(*Stream) (uint64, error) {
+		}, func(context.Context, *Stream) (uint64, error) {
 			v := version
 			sent = append(sent, v)
 			if v < 300 {
