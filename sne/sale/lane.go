@@ -23,10 +23,20 @@ type lane struct {
 	chain *session.Client // nil = none
 	seq   uint64          // of the Bundle it was opened under
 	fresh bool            // no exchange yet
+	last  time.Time       // of the last exchange, or of the handshake
 	id    uint16          // of the last message
 }
 
 func newLane() *lane { return &lane{gate: newGate()} }
+
+// stale reports that the origin will have dropped the session, or soon will.
+func (l *lane) stale() bool {
+	quiet := session.Idle
+	if l.fresh {
+		quiet = session.FirstExchange
+	}
+	return l.chain.Spent(time.Now()) || time.Since(l.last) > quiet*3/4
+}
 
 func (l *lane) drop() {
 	if l.chain != nil {
@@ -50,7 +60,7 @@ func (c *Client) open(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	if l.chain != nil && (l.chain.Spent(time.Now()) || l.seq < c.Pin().MinSeq) {
+	if l.chain != nil && (l.stale() || l.seq < c.Pin().MinSeq) {
 		l.drop()
 	}
 	if l.chain != nil {
@@ -66,7 +76,8 @@ func (c *Client) open(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	l.chain, l.seq, l.fresh = session.NewClient(res, time.Now()), b.Seq, true
+	l.last = time.Now()
+	l.chain, l.seq, l.fresh = session.NewClient(res, l.last), b.Seq, true
 	return nil
 }
 
@@ -132,7 +143,7 @@ func (c *Client) exchange(ctx context.Context, l *lane, f message.Frame, want me
 	if err != nil {
 		return nil, err
 	}
-	l.fresh = false
+	l.fresh, l.last = false, time.Now()
 	return c.readAnswer(answer, f.ID, want)
 }
 

@@ -14,10 +14,11 @@ import (
 
 // Lifetimes of a session at the origin (sections 4 and 5).
 const (
-	firstExchange = 30 * time.Second // a session without an exchange is dropped
-	idle          = 15 * time.Minute // and an idle one
-	keepResponse  = time.Minute      // how long a response can be repeated
-	maxBad        = 16               // requests that do not open end the session
+	FirstExchange = 30 * time.Second // a session without an exchange is dropped
+	Idle          = 15 * time.Minute // and an idle one
+
+	keepResponse = time.Minute // how long a response can be repeated
+	maxBad       = 16          // requests that do not open end the session
 )
 
 // Server is the origin's side of one session. It is safe for concurrent use: a
@@ -156,9 +157,9 @@ func (s *Server) Expired(now time.Time) bool {
 }
 
 func (s *Server) expired(now time.Time) bool {
-	quiet := idle
+	quiet := Idle
 	if s.chain.next == 0 {
-		quiet = firstExchange
+		quiet = FirstExchange
 	}
 	return s.over || !now.Before(s.ends) || now.Sub(s.last) >= quiet
 }
