@@ -111,8 +111,8 @@ func (c *Client) Post(ctx context.Context, r resource.Resource, body []byte) ([]
 }
 
 func (c *Client) do(ctx context.Context, r resource.Resource, body []byte, fresh bool) ([]byte, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	req, err := http.NewRequestWithContext(ctx, r.Method(), c.base+r.Path(), bytes.NewReader(body))
 	if err != nil {
 		return nil, &Error{Kind: ErrForbidden, Path: r.Path(), Err: err}
@@ -133,7 +133,7 @@ func (c *Client) do(ctx context.Context, r resource.Resource, body []byte, fresh
 	if err := check(r, resp); err != nil {
 		return nil, err
 	}
-	return c.read(cancel, r, resp)
+	return c.read(ctx, cancel, r, resp)
 }
 
 // transportError tells an address that is not allowed from one that does not
@@ -195,8 +195,12 @@ func retryAfter(resp *http.Response) time.Duration {
 	return min(time.Duration(s)*time.Second, maxRetry)
 }
 
+// errSlow is the cause of an answer that did not come within its deadline. It
+// must not look like the caller's own cancellation.
+var errSlow = errors.New("slower than its deadline")
+
 // read takes the body within its limit and its deadline.
-func (c *Client) read(cancel func(), r resource.Resource, resp *http.Response) ([]byte, error) {
+func (c *Client) read(ctx context.Context, cancel context.CancelCauseFunc, r resource.Resource, resp *http.Response) ([]byte, error) {
 	limit := r.Limit()
 	size := resp.ContentLength
 	if size > limit {
@@ -205,13 +209,16 @@ func (c *Client) read(cancel func(), r resource.Resource, resp *http.Response) (
 	if size < 0 {
 		size = limit
 	}
-	timer := time.AfterFunc(c.o.Body+time.Duration(size)*time.Second/slowest, cancel)
+	timer := time.AfterFunc(c.o.Body+time.Duration(size)*time.Second/slowest, func() { cancel(errSlow) })
 	defer timer.Stop()
 	var buf bytes.Buffer
 	if resp.ContentLength > 0 {
 		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+		if errors.Is(context.Cause(ctx), errSlow) {
+			err = errSlow
+		}
 		return nil, &Error{Kind: ErrUnreachable, Path: r.Path(), What: "answer broke off", Err: err}
 	}
 	if int64(buf.Len()) > limit {

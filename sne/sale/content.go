@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sonahub/sne/composite"
@@ -42,6 +43,9 @@ func (c *Client) Head(ctx context.Context, broadcast wire.ID, tier uint16) (*man
 	}
 	want := manifest.Want{Broadcast: broadcast, Tier: tier, OriginRoot: c.cfg.URL.Root, Dead: b.DeadCreators}
 	h, err := c.fetchHead(ctx, want)
+	if held.head != nil && held.head.Closed && (errors.Is(err, fetch.ErrUnreachable) || errors.Is(err, fetch.ErrBusy)) {
+		return held.head, nil // it cannot have changed
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,12 +180,23 @@ func (c *Client) Segment(ctx context.Context, rec *manifest.Record, rendition ui
 			return nil, err
 		}
 		c.log.Debug("edge failed", "path", r.Path(), "err", err)
+		if !errors.Is(err, fetch.ErrNotFound) {
+			c.putAside(edge)
+		}
 	}
 	object, err := c.origin.Get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return object, CheckObject(rec, rendition, object)
+}
+
+// putAside takes an edge that failed off the list until the next WELCOME, so
+// that its deadlines are waited for once.
+func (c *Client) putAside(edge *fetch.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.edges = slices.DeleteFunc(slices.Clone(c.edges), func(e *fetch.Client) bool { return e == edge })
 }
 
 // CheckObject compares an object, from wherever it came, with its record.
