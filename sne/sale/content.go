@@ -195,8 +195,9 @@ func (c *Client) Segment(ctx context.Context, rec *manifest.Record, rendition ui
 // that its deadlines are waited for once.
 func (c *Client) putAside(edge *fetch.Client) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.edges = slices.DeleteFunc(slices.Clone(c.edges), func(e *fetch.Client) bool { return e == edge })
+	c.mu.Unlock()
+	edge.Close()
 }
 
 // CheckObject compares an object, from wherever it came, with its record.
