@@ -71,6 +71,7 @@ func start(command func() *exec.Cmd) (*process, error) {
 		_ = out.Close() // nothing was read from it
 		return nil, fmt.Errorf("jack: %w", err)
 	}
+	favour(cmd.Process.Pid)
 	return &process{
 		in:  in,
 		out: out,

@@ -15,10 +15,12 @@ type Clock struct {
 
 	begun   bool
 	first   audio.Instant
-	last    audio.Instant
 	buckets []bucket
 	slope   float64 // ns per ns: above 0, the card is slow
-	sight   int
+
+	settled bool
+	best    time.Duration // the earliest sighting so far, until settled
+	agree   int           // how many sightings confirm it
 }
 
 // bucket is the earliest sighting within some time.
@@ -29,7 +31,10 @@ type bucket struct {
 
 const (
 	ramp       = 100 * time.Millisecond // the card fills its buffer at first: those sightings mean nothing
-	settle     = 60 * time.Millisecond  // of sightings after that
+	settle     = 60 * time.Millisecond  // of sightings after that, at least
+	patience   = time.Second            // and at most, if a busy machine makes them all differ
+	near       = 2 * time.Millisecond   // sightings that agree
+	enough     = 3                      // of them
 	bucketLen  = 500 * time.Millisecond
 	maxBuckets = 128
 	recent     = 3               // buckets that tell where the edge is now
@@ -46,9 +51,8 @@ func (c *Clock) Observe(taken audio.Pos, at audio.Instant) {
 	if at.Sub(c.first) < ramp {
 		return
 	}
-	c.sight++
-	c.last = at
 	late := at.Sub(c.first) - taken.Duration(c.Rate)
+	c.confirm(late, at.Sub(c.first))
 	if n := len(c.buckets); n > 0 && at.Sub(c.buckets[n-1].begin) < bucketLen {
 		b := &c.buckets[n-1]
 		if late-c.drift(at) < b.late-c.drift(b.at) {
@@ -101,10 +105,23 @@ func (c *Clock) fit() {
 	}
 }
 
-// Settled says whether the clock has seen enough to be asked.
-func (c *Clock) Settled() bool {
-	return c.sight >= 3 && c.last.Sub(c.first) >= ramp+settle
+// confirm settles the clock once several sightings agree about the edge.
+func (c *Clock) confirm(late, since time.Duration) {
+	if c.settled {
+		return
+	}
+	switch {
+	case c.agree == 0 || late < c.best-near:
+		c.best, c.agree = late, 1
+	case late < c.best+near:
+		c.best = min(c.best, late)
+		c.agree++
+	}
+	c.settled = c.agree >= enough && since >= ramp+settle || since >= patience
 }
+
+// Settled says whether the clock has seen enough to be asked.
+func (c *Clock) Settled() bool { return c.settled }
 
 // Instant returns when the card takes the frame, or took it. It is only good
 // for frames near the last sighting, and only once Settled.

@@ -75,3 +75,20 @@ func TestClockSeesAStop(t *testing.T) {
 		t.Errorf("the stop was taken for a crystal of %.1f ppm", got)
 	}
 }
+
+// Sightings that differ do not settle the clock, until patience ends.
+func TestClockWaitsForAgreement(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	c := Clock{Rate: 48000}
+	busy := 100 * time.Millisecond
+	less := func() time.Duration { busy -= 5 * time.Millisecond; return busy } // each is the earliest so far
+	sightings(&c, r, 0, 0, 0, 15, less)
+	if c.Settled() {
+		t.Error("settled on sightings of which none confirms another")
+	}
+	exact := func() time.Duration { return 0 }
+	sightings(&c, r, 0, 0, 15, 18, exact)
+	if !c.Settled() {
+		t.Error("not settled after three that agree")
+	}
+}
