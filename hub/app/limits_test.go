@@ -66,7 +66,7 @@ func TestRoomAtItsCap(t *testing.T) {
 	if !strings.Contains(r.Silent, "5 sat") {
 		t.Errorf("people read %q", r.Silent)
 	}
-	s = h.until(30*time.Second, "the second room to come to its cap", func(s room.House) bool {
+	h.until(30*time.Second, "the second room to come to its cap", func(s room.House) bool {
 		r, _ := s.Room("virtual-2")
 		return r.Silent != ""
 	})
