@@ -113,6 +113,15 @@ func look(r room.Room) string {
 	return "room"
 }
 
+// remark is the class of a speaker's sentence: a warning when it does not
+// work, a note when it does (why it is not bit for bit).
+func remark(s room.Speaker) string {
+	if s.State == "playing" || s.State == "ready" || s.State == "idle" {
+		return "note"
+	}
+	return "why"
+}
+
 // position is how far the piece is, in milliseconds.
 func (v View) position() int64 { return v.group().PositionAt(v.Now).Milliseconds() }
 
