@@ -56,6 +56,7 @@ func (p *Player) take(r result) {
 	default:
 		p.tracks[r.track] = true
 		p.pending = &r
+		p.index = p.reader.place()
 	}
 }
 
@@ -93,7 +94,7 @@ func (p *Player) ready(r *result) bool {
 		}
 	}
 	if n := len(p.run.spans); n == 0 || p.run.spans[n-1].track != r.track {
-		p.run.spans = append(p.run.spans, span{p.run.end, r.block.At, r.index, r.track})
+		p.run.spans = append(p.run.spans, span{p.run.end, r.block.At, p.index, r.track})
 	}
 	if p.starved {
 		p.anchor(p.run.end)
@@ -202,7 +203,7 @@ func (p *Player) place() (int, time.Duration) {
 			return s.index, (s.from + p.run.heard - s.at).Duration(p.run.format.Rate)
 		}
 	}
-	return p.reader.index, p.reader.from
+	return p.reader.place(), p.reader.from
 }
 
 // collect closes tracks that nobody needs any more.

@@ -13,6 +13,7 @@ import (
 // Track is one opened piece of music.
 type Track interface {
 	audio.Source
+	ID() string // what it is called in the queue
 	Format() audio.Format
 	From() audio.Pos   // position in the track of the first frame read
 	Total() audio.Pos  // length of the whole track in frames
@@ -34,6 +35,7 @@ type Playlist interface {
 // Heard says what the group plays.
 type Heard struct {
 	Index    int           // place in the queue
+	Track    string        // its id
 	Position time.Duration // in the track, at the instant At
 	At       audio.Instant
 	Quality  string
@@ -87,6 +89,7 @@ type Player struct {
 	prev     *run           // the run before, while it still sounds
 	reader   *reader        // nil = nothing is loaded
 	tracks   map[Track]bool // delivered and not closed yet
+	index    int            // place in the queue of the pending block's track
 	pending  *result        // read, not yet (wholly) written
 	held     bool           // paused
 	starved  bool           // nothing is written beyond what sounded; the next block is anchored anew
@@ -183,26 +186,61 @@ func (p *Player) halt() {
 	p.silence()
 }
 
-// Requeue says that the queue has changed behind the track that plays.
-func (p *Player) Requeue() {
+// Requeue says that the queue has changed: the track that plays is now at
+// place current, and what follows it may be another.
+func (p *Player) Requeue(current int) {
 	p.ask(func() {
 		if p.reader == nil {
 			return
 		}
 		p.reader.forgetNext()
-		if p.run == nil || p.prev != nil {
+		r := p.sounding()
+		if r == nil {
 			return
 		}
-		at, index := p.run.upcoming(p.now())
-		switch {
-		case index >= 0: // some of the old next track is written already
-			p.run.truncate(at)
-			p.each(func(o audio.Output) error { return o.Flush(at, p.run.at(at, p.run.timeline.Instant(at))) })
-			p.swapReader(index+1, 0)
-		case p.ended:
-			p.swapReader(p.run.lastIndex()+1, 0)
+		now := r.spanAt(r.heard)
+		if now == nil {
+			return
+		}
+		p.renumber(current - now.index)
+		if p.run == r { // during a change of format the next track is on its way out
+			p.reread(now.track)
 		}
 	})
+}
+
+// renumber moves every place in the queue that the player knows.
+func (p *Player) renumber(by int) {
+	for _, r := range []*run{p.prev, p.run} {
+		for i := range r.all() {
+			r.spans[i].index += by
+		}
+	}
+	p.index += by
+	p.reader.shift(by)
+}
+
+// reread takes back everything behind the track that plays and reads on from
+// there by the new queue.
+func (p *Player) reread(playing Track) {
+	if p.pending != nil && p.pending.track != playing {
+		p.pending = nil
+	}
+	last := p.run.spans[len(p.run.spans)-1]
+	if last.track != playing {
+		at, index := p.run.upcoming(p.now())
+		if index < 0 {
+			return // it begins to sound this very moment
+		}
+		p.run.truncate(at)
+		p.each(func(o audio.Output) error { return o.Flush(at, p.run.at(at, p.run.timeline.Instant(at))) })
+		last = p.run.spans[len(p.run.spans)-1]
+	}
+	if p.reader.current() != playing || p.ended {
+		rest := p.pending // the end of what plays, read and not written yet
+		p.swapReader(last.index+1, 0)
+		p.pending, p.index = rest, last.index
+	}
 }
 
 // Attach adds a member to the group's sound on the given output. A join that

@@ -18,24 +18,23 @@ const preloadWait = 2 * time.Second
 type result struct {
 	block *audio.Block
 	track Track
-	index int
 	err   error // io.EOF: the queue is at its end
 }
 
 // reader reads the queue from one place on, track after track.
 type reader struct {
-	list  Playlist
-	index int // where it began
-	from  time.Duration
-	out   chan result
+	list Playlist
+	from time.Duration // place in the first track
+	out  chan result
 
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu   sync.Mutex
-	held bool
-	cur  Track // being read
-	next Track // opened ahead, or nil
+	mu    sync.Mutex
+	held  bool
+	index int   // place in the queue of the track that is read
+	cur   Track // being read, nil before the first is open
+	next  Track // opened ahead, or nil
 }
 
 func (p *Player) newReader(index int, from time.Duration) *reader {
@@ -50,46 +49,60 @@ func (p *Player) newReader(index int, from time.Duration) *reader {
 func (r *reader) run(ctx context.Context) {
 	defer close(r.done)
 	defer r.forgetNext()
-	index, from := r.index, r.from
-	for {
+	for from := r.from; ; from = 0 {
 		t := r.takeNext()
 		if t == nil {
 			var err error
-			if t, err = r.list.Open(ctx, index, from); err != nil {
-				r.send(ctx, result{index: index, err: err})
+			if t, err = r.list.Open(ctx, r.place(), from); err != nil {
+				r.send(ctx, result{err: err})
 				return
 			}
 		}
 		r.setCurrent(t)
-		delivered, err := r.read(ctx, t, index)
+		delivered, err := r.read(ctx, t)
 		if !delivered {
 			_ = t.Close()
 		}
 		if !errors.Is(err, io.EOF) {
-			r.send(ctx, result{index: index, err: err})
+			r.send(ctx, result{err: err})
 			return
 		}
-		index, from = index+1, 0
+		r.shift(1)
 	}
 }
 
 // read delivers one track to its end and reports whether the conductor got
 // any of it.
-func (r *reader) read(ctx context.Context, t Track, index int) (delivered bool, err error) {
+func (r *reader) read(ctx context.Context, t Track) (delivered bool, err error) {
 	ahead := t.Format().Rate.Frames(preload)
 	for {
 		b, err := t.Read(ctx)
 		if err != nil {
 			return delivered, err
 		}
-		if !r.send(ctx, result{block: b, track: t, index: index}) {
+		if !r.send(ctx, result{block: b, track: t}) {
 			return delivered, ctx.Err()
 		}
 		delivered = true
 		if t.Total()-b.End() < ahead {
-			r.openNext(ctx, index+1)
+			r.openNext(ctx)
 		}
 	}
+}
+
+// place is the queue's place of the track that is read.
+func (r *reader) place() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.index
+}
+
+// shift moves the place: the reader goes on to the next track, or the queue
+// has changed before it.
+func (r *reader) shift(by int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.index += by
 }
 
 func (r *reader) send(ctx context.Context, x result) bool {
@@ -108,7 +121,7 @@ func (r *reader) setCurrent(t Track) {
 	t.Hold(r.held)
 }
 
-func (r *reader) openNext(ctx context.Context, index int) {
+func (r *reader) openNext(ctx context.Context) {
 	r.mu.Lock()
 	have := r.next != nil
 	r.mu.Unlock()
@@ -117,7 +130,7 @@ func (r *reader) openNext(ctx context.Context, index int) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, preloadWait)
 	defer cancel()
-	t, err := r.list.Open(ctx, index, 0)
+	t, err := r.list.Open(ctx, r.place()+1, 0)
 	if err != nil {
 		return
 	}

@@ -48,13 +48,6 @@ func (r *run) upcoming(now audio.Instant) (audio.Pos, int) {
 	return 0, -1
 }
 
-func (r *run) lastIndex() int {
-	if len(r.spans) == 0 {
-		return -1
-	}
-	return r.spans[len(r.spans)-1].index
-}
-
 // keep adds a block to the history.
 func (r *run) keep(b *audio.Block) {
 	r.history = append(r.history, b)
@@ -130,6 +123,14 @@ func (r *run) tell() {
 			s.track.Heard(s.from + end - s.at)
 		}
 	}
+}
+
+// all returns the run's spans; a nil run has none.
+func (r *run) all() []span {
+	if r == nil {
+		return nil
+	}
+	return r.spans
 }
 
 // has reports whether the track has a span in the run; a nil run has none.

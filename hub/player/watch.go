@@ -86,7 +86,7 @@ func (p *Player) report(now audio.Instant) {
 	}
 	p.said = now
 	p.Listener.Heard(Heard{
-		Index: s.index, Position: (s.from + r.heard - s.at).Duration(r.format.Rate), At: now, Quality: s.track.Quality(),
+		Index: s.index, Track: s.track.ID(), Position: (s.from + r.heard - s.at).Duration(r.format.Rate), At: now, Quality: s.track.Quality(),
 	})
 }
 

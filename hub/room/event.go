@@ -18,6 +18,7 @@ type (
 	Heard struct {
 		Group    string
 		Index    int
+		Track    string // id of the item, so that news older than a change of the queue are told apart
 		Position time.Duration
 		At       time.Time
 		Rung     string
@@ -136,7 +137,7 @@ func (h *House) heard(e Heard) bool {
 	if err != nil || e.Index < 0 || e.Index >= len(g.Queue.Items) {
 		return false
 	}
-	if g.Transport != Playing && g.Transport != Waiting {
+	if g.Transport != Playing && g.Transport != Waiting || g.Queue.Items[e.Index].ID != e.Track {
 		return false
 	}
 	g.Transport, g.Why = Playing, ""

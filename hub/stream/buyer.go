@@ -11,7 +11,6 @@ import (
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/sale"
-	"sonahub/sne/wire"
 	"sonahub/wallet"
 )
 
@@ -254,6 +253,3 @@ func (s *Source) fetchAhead(ctx context.Context, next uint64, r Rung) {
 		s.stock.ahead(ctx, h, next, r.R)
 	}
 }
-
-// id is the item's broadcast id.
-func (s *Source) id() wire.ID { return s.cfg.Item.ID }

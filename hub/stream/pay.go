@@ -30,7 +30,7 @@ func (s *Source) owned(ctx context.Context, epoch uint64, n int) (*wallet.Proof,
 			continue
 		}
 		asked[r.Tier] = true
-		open, err := s.cfg.Payer.Owned(ctx, s.cfg.Root, s.id().String(), r.Tier)
+		open, err := s.cfg.Payer.Owned(ctx, s.cfg.Root, s.ID(), r.Tier)
 		if err != nil {
 			return nil, 0, fmt.Errorf("ledger: %w", err)
 		}
@@ -77,7 +77,7 @@ func (s *Source) buyNow(ctx context.Context, rung Rung, records []*manifest.Reco
 	}
 	intent := wallet.Intent{
 		Goods: wallet.Goods{
-			Root: s.cfg.Root, Broadcast: s.id().String(), Tier: rung.Tier,
+			Root: s.cfg.Root, Broadcast: s.ID(), Tier: rung.Tier,
 			First: records[0].Number, N: len(records), Epoch: s.every,
 		},
 		Price: price(rung.MsatPerS, frames, uint64(s.format.Rate)),

@@ -155,6 +155,9 @@ func (s *Source) snap(p audio.Pos) audio.Pos {
 	return p
 }
 
+// ID is the broadcast's id.
+func (s *Source) ID() string { return s.cfg.Item.ID.String() }
+
 // Format is the broadcast's own format.
 func (s *Source) Format() audio.Format { return s.format }
 
