@@ -17,6 +17,7 @@ const (
 	clockWait  = time.Second            // for the receiver's first question for the time
 	clockAlive = 10 * time.Second       // without a question for so long it may not follow our clock
 	poll       = 10 * time.Millisecond
+	steady     = 5 * time.Second // a session that held so long was good
 )
 
 // fresh is the next packet of a room that has not begun.
@@ -69,8 +70,11 @@ func (o *Output) run(ctx context.Context, r *member, after <-chan struct{}) {
 	for ctx.Err() == nil {
 		s, err := o.connect(ctx, r)
 		if err == nil {
-			wait = or(o.RetryMin, defaultRetryMin)
+			began := time.Now()
 			err = o.serve(ctx, r, s)
+			if time.Since(began) > steady { // else two hubs would snatch a speaker from each other for ever
+				wait = or(o.RetryMin, defaultRetryMin)
+			}
 			o.part(ctx, r, s, err)
 		}
 		if ctx.Err() != nil {
