@@ -148,6 +148,7 @@ func (h *Hub) fillQueue(ctx context.Context) error {
 		return err
 	}
 	if h.cfg.Play {
+		h.money.awaitGift(ctx)
 		return h.house.Do(ctx, room.Play{})
 	}
 	return nil
