@@ -49,6 +49,9 @@ func (s *Source) buy(ctx context.Context) {
 			s.fetchAhead(ctx, next, l.rung)
 			continue
 		}
+		if overtaken(err) {
+			continue // what is owned is looked up again
+		}
 		if damaged(err) {
 			if bad++; bad >= badTries && s.dropRung() {
 				bad = 0
@@ -179,7 +182,7 @@ func passing(err error) bool {
 	case errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &refusal):
-		return refusal.Code == message.CodeBusy || refusal.Code == message.CodeRate || refusal.Code == message.CodeInternal
+		return later(refusal)
 	case errors.As(err, &exposure):
 		return true
 	case damaged(err):
@@ -187,6 +190,18 @@ func passing(err error) bool {
 	}
 	var f *fetch.Error
 	return errors.As(err, &f) && !errors.Is(err, fetch.ErrGone)
+}
+
+// later reports a refusal that says nothing of the goods or the money.
+func later(e *message.Error) bool {
+	return e.Code == message.CodeBusy || e.Code == message.CodeRate || e.Code == message.CodeInternal
+}
+
+// overtaken reports that somebody else bought what was to be bought. It cannot
+// happen twice for the same epochs: what is owned is asked for first.
+func overtaken(err error) bool {
+	var overlap *wallet.OverlapError
+	return errors.Is(err, errMeanwhile) || errors.As(err, &overlap)
 }
 
 // damaged reports bytes that came and did not verify.

@@ -207,6 +207,7 @@ func (s *Source) lot(ctx context.Context, first uint64, n int) (*lot, error) {
 	}
 	paid, err := s.pay(ctx, own, rung, records)
 	if err != nil {
+		s.stock.giveBack(records, rung.R, objects)
 		return nil, err
 	}
 	defer paid.grant.Erase()
