@@ -48,6 +48,12 @@ func (v View) group() room.Group {
 	return g
 }
 
+// playing is the id of the current piece, "" if there is none.
+func (v View) playing() string {
+	t, _ := v.group().Track()
+	return t.ID
+}
+
 // wants says that the group plays or tries to, so that the button is "pause".
 func (v View) wants() bool {
 	t := v.group().Transport

@@ -23,6 +23,7 @@ func Evening(now time.Time) room.House {
 		piece("lamp", "Lamplighters", "Old Tram Quartet", "Line 9", 1, 254*time.Second, 60, "FLAC 16 bit 44.1 kHz"),
 		piece("rain", "Rain on the Terminus", "Old Tram Quartet", "Line 9", 2, 338*time.Second, 60, "FLAC 16 bit 44.1 kHz"),
 	}
+	library[1].Length = 0 // not known yet
 	library[2].BroughtDown = true
 	library[3].Art, library[4].Art = "dusk", "dusk"
 	return room.House{
