@@ -63,6 +63,7 @@ const (
 	tight     = 150 * time.Millisecond // less than this beyond the lead is an underrun to come
 	startPlus = 10 * time.Millisecond  // the conductor's own work between reading a clock and writing
 	stopAfter = 120 * time.Millisecond // from a pause to silence: what outputs have handed on by then is heard
+	startWith = 300 * time.Millisecond // a run begins with so much sound or more
 	joinGrace = 250 * time.Millisecond // a member that joins has told its lead by then
 	patience0 = time.Second            // from the first wait to telling people of it
 )
@@ -86,11 +87,10 @@ type Player struct {
 	// All below is owned by the conductor.
 	outputs  []*output
 	run      *run
-	prev     *run           // the run before, while it still sounds
+	earlier  []*run         // the runs before, while they still sound, oldest first
 	reader   *reader        // nil = nothing is loaded
 	tracks   map[Track]bool // delivered and not closed yet
-	index    int            // place in the queue of the pending block's track
-	pending  *result        // read, not yet (wholly) written
+	pending  []result       // read, not yet (wholly) written
 	held     bool           // paused
 	starved  bool           // nothing is written beyond what sounded; the next block is anchored anew
 	quiet    audio.Instant  // when the last sound that was not taken back has ended
@@ -165,6 +165,8 @@ func (p *Player) Resume() {
 		case p.run != nil && p.run.heard < p.run.end:
 			p.anchor(p.run.heard)
 			p.rewrite(p.run.heard)
+		case p.run != nil: // all that was written has sounded
+			p.starved = true
 		}
 	})
 }
@@ -184,63 +186,6 @@ func (p *Player) halt() {
 		p.reader.hold(true)
 	}
 	p.silence()
-}
-
-// Requeue says that the queue has changed: the track that plays is now at
-// place current, and what follows it may be another.
-func (p *Player) Requeue(current int) {
-	p.ask(func() {
-		if p.reader == nil {
-			return
-		}
-		p.reader.forgetNext()
-		r := p.sounding()
-		if r == nil {
-			return
-		}
-		now := r.spanAt(r.heard)
-		if now == nil {
-			return
-		}
-		p.renumber(current - now.index)
-		if p.run == r { // during a change of format the next track is on its way out
-			p.reread(now.track)
-		}
-	})
-}
-
-// renumber moves every place in the queue that the player knows.
-func (p *Player) renumber(by int) {
-	for _, r := range []*run{p.prev, p.run} {
-		for i := range r.all() {
-			r.spans[i].index += by
-		}
-	}
-	p.index += by
-	p.reader.shift(by)
-}
-
-// reread takes back everything behind the track that plays and reads on from
-// there by the new queue.
-func (p *Player) reread(playing Track) {
-	if p.pending != nil && p.pending.track != playing {
-		p.pending = nil
-	}
-	last := p.run.spans[len(p.run.spans)-1]
-	if last.track != playing {
-		at, index := p.run.upcoming(p.now())
-		if index < 0 {
-			return // it begins to sound this very moment
-		}
-		p.run.truncate(at)
-		p.each(func(o audio.Output) error { return o.Flush(at, p.run.at(at, p.run.timeline.Instant(at))) })
-		last = p.run.spans[len(p.run.spans)-1]
-	}
-	if p.reader.current() != playing || p.ended {
-		rest := p.pending // the end of what plays, read and not written yet
-		p.swapReader(last.index+1, 0)
-		p.pending, p.index = rest, last.index
-	}
 }
 
 // Attach adds a member to the group's sound on the given output. A join that

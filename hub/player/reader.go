@@ -18,6 +18,7 @@ const preloadWait = 2 * time.Second
 type result struct {
 	block *audio.Block
 	track Track
+	index int   // place in the queue, as the reader counts
 	err   error // io.EOF: the queue is at its end
 }
 
@@ -32,8 +33,10 @@ type reader struct {
 
 	mu    sync.Mutex
 	held  bool
-	index int   // place in the queue of the track that is read
-	cur   Track // being read, nil before the first is open
+	index int   // place in the queue of the track that is read, as it was when the reader began
+	moved int   // by how much changes of the queue moved all places since
+	edits int   // counts changes of the queue
+	cur   Track // being read, nil between tracks
 	next  Track // opened ahead, or nil
 }
 
@@ -48,7 +51,7 @@ func (p *Player) newReader(index int, from time.Duration) *reader {
 // that was delivered belongs to the conductor; others are closed here.
 func (r *reader) run(ctx context.Context) {
 	defer close(r.done)
-	defer r.forgetNext()
+	defer func() { shut(r.forgetNext()) }()
 	for from := r.from; ; from = 0 {
 		t := r.takeNext()
 		if t == nil {
@@ -60,14 +63,22 @@ func (r *reader) run(ctx context.Context) {
 		}
 		r.setCurrent(t)
 		delivered, err := r.read(ctx, t)
+		r.setCurrent(nil)
 		if !delivered {
-			_ = t.Close()
+			shut(t)
 		}
 		if !errors.Is(err, io.EOF) {
 			r.send(ctx, result{err: err})
 			return
 		}
-		r.shift(1)
+		r.advance()
+	}
+}
+
+// shut closes a track, which may wait for a purchase under way.
+func shut(t Track) {
+	if t != nil {
+		_ = t.Close()
 	}
 }
 
@@ -75,12 +86,15 @@ func (r *reader) run(ctx context.Context) {
 // any of it.
 func (r *reader) read(ctx context.Context, t Track) (delivered bool, err error) {
 	ahead := t.Format().Rate.Frames(preload)
+	r.mu.Lock()
+	index := r.index
+	r.mu.Unlock()
 	for {
 		b, err := t.Read(ctx)
 		if err != nil {
 			return delivered, err
 		}
-		if !r.send(ctx, result{block: b, track: t}) {
+		if !r.send(ctx, result{block: b, track: t, index: index}) {
 			return delivered, ctx.Err()
 		}
 		delivered = true
@@ -94,15 +108,21 @@ func (r *reader) read(ctx context.Context, t Track) (delivered bool, err error) 
 func (r *reader) place() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.index
+	return r.index + r.moved
 }
 
-// shift moves the place: the reader goes on to the next track, or the queue
-// has changed before it.
+// advance goes on to the next track.
+func (r *reader) advance() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.index++
+}
+
+// shift moves all places, because the queue has changed before them.
 func (r *reader) shift(by int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.index += by
+	r.moved += by
 }
 
 func (r *reader) send(ctx context.Context, x result) bool {
@@ -117,27 +137,32 @@ func (r *reader) send(ctx context.Context, x result) bool {
 func (r *reader) setCurrent(t Track) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cur = t
-	t.Hold(r.held)
+	if r.cur = t; t != nil {
+		t.Hold(r.held)
+	}
 }
 
 func (r *reader) openNext(ctx context.Context) {
 	r.mu.Lock()
-	have := r.next != nil
+	have, edits, index := r.next != nil, r.edits, r.index+r.moved+1
 	r.mu.Unlock()
 	if have {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, preloadWait)
 	defer cancel()
-	t, err := r.list.Open(ctx, r.place()+1, 0)
+	t, err := r.list.Open(ctx, index, 0)
 	if err != nil {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.next = t
-	t.Hold(r.held)
+	if edits == r.edits {
+		r.next = t
+		t.Hold(r.held)
+		t = nil
+	}
+	r.mu.Unlock()
+	shut(t) // the queue has changed meanwhile: another one may follow
 }
 
 func (r *reader) takeNext() Track {
@@ -148,14 +173,18 @@ func (r *reader) takeNext() Track {
 	return t
 }
 
-// forgetNext drops the track that was opened ahead: another one follows now.
-func (r *reader) forgetNext() {
-	if t := r.takeNext(); t != nil {
-		_ = t.Close()
-	}
+// forgetNext gives up the track that was opened ahead, or is being opened:
+// another one may follow now. The caller closes it; nil = there was none.
+func (r *reader) forgetNext() Track {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.next
+	r.next = nil
+	r.edits++
+	return t
 }
 
-// current is the track that is being read, nil before the first.
+// current is the track that is being read, nil between tracks.
 func (r *reader) current() Track {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -36,16 +36,16 @@ func (r *run) spanAt(p audio.Pos) *span {
 	return nil
 }
 
-// upcoming finds a track that is written and not yet heard: where it begins,
-// and the queue's place before it; -1 if there is none.
-func (r *run) upcoming(now audio.Instant) (audio.Pos, int) {
-	p := r.timeline.Pos(now)
+// upcoming finds where the next track begins that is written and not yet
+// heard.
+func (r *run) upcoming(now audio.Instant) (at audio.Pos, ok bool) {
+	p := max(r.timeline.Pos(now), r.heard)
 	for i := 1; i < len(r.spans); i++ {
 		if r.spans[i].at > p {
-			return r.spans[i].at, r.spans[i-1].index
+			return r.spans[i].at, true
 		}
 	}
-	return 0, -1
+	return 0, false
 }
 
 // keep adds a block to the history.
