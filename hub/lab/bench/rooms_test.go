@@ -49,8 +49,8 @@ func (b *bench) rooms(t *testing.T) {
 			if t.Failed() {
 				return
 			}
-			b.table.Add(Figure{What: fmt.Sprintf("CPU, %d virtual rooms", n), Measured: percent(u.CPU), Beside: "2.1 %: " + ownTone, On: on})
-			b.table.Add(Figure{What: fmt.Sprintf("memory, %d virtual rooms", n), Measured: memory(u), Goal: "<= 60 MB", Verdict: AtMost(float64(u.RSS)/1e6, 60), On: on})
+			b.table.Add(Figure{What: fmt.Sprintf("CPU, %d virtual room(s)", n), Measured: percent(u.CPU), On: on})
+			b.table.Add(Figure{What: fmt.Sprintf("memory, %d virtual room(s)", n), Measured: memory(u), Goal: "<= 60 MB", Verdict: AtMost(float64(u.RSS)/1e6, 60), On: on})
 		})
 	}
 }
