@@ -68,7 +68,7 @@ func (h *House) note(e Event) bool {
 	case Found:
 		return h.found(e.Room)
 	case Stocked:
-		h.Library = slices.Clone(e.Library)
+		h.stock(e.Library)
 		return true
 	case Noticed:
 		same := h.Notice == e.Notice && h.Loading == e.Loading
@@ -109,6 +109,23 @@ func (h *House) note(e Event) bool {
 		return true
 	}
 	return false
+}
+
+// stock takes a new library and what it now knows of tracks that are queued
+// already, such as a length that was unknown before.
+func (h *House) stock(library []Track) {
+	h.Library = slices.Clone(library)
+	known := make(map[string]Track, len(library))
+	for _, t := range library {
+		known[t.ID] = t
+	}
+	for _, g := range h.Groups {
+		for i, t := range g.Queue.Items {
+			if now, ok := known[t.ID]; ok {
+				g.Queue.Items[i] = now
+			}
+		}
+	}
 }
 
 func (h *House) found(r Room) bool {

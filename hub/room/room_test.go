@@ -158,6 +158,11 @@ func TestNote(t *testing.T) {
 	if r, _ := h.Room("l"); r.Volume != 25 || r.Group != "" || r.Name != "Living" {
 		t.Errorf("news of a known room changed more than its name and speaker: %+v", r)
 	}
+	before := h
+	h = h.Note(Stocked{[]Track{{ID: "b", Length: time.Hour}}})
+	if h.Groups[0].Queue.Items[1].Length != time.Hour || before.Groups[0].Queue.Items[1].Length != time.Minute {
+		t.Errorf("after Stocked: %+v", h.Groups[0].Queue.Items)
+	}
 	h = h.Note(Ended{"main"})
 	if h.Groups[0].Transport != Stopped {
 		t.Errorf("after Ended: %+v", h.Groups[0])
