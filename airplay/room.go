@@ -26,8 +26,10 @@ const (
 	steady     = 5 * time.Second // a session that held so long was good
 )
 
-// errTaken is what a member says that lost its speaker to another sender.
-var errTaken = errors.New("somebody else has taken the speaker; play again to take it back")
+// errTaken is what a member says whose speaker ended the session and is still
+// there. It does not say why: another sender took it, or it fell asleep after
+// minutes of silence.
+var errTaken = errors.New("the speaker ended the session: somebody else took it, or it went to sleep; play again to take it back")
 
 // fresh is the next packet of a room that has not begun.
 const fresh = int64(-1)
