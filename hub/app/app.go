@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"sonahub/hub/player"
@@ -57,6 +58,8 @@ type Hub struct {
 	servers  *servers
 	saved    saved
 	begun    bool // only a house that was shown is worth writing down
+	closing  sync.Once
+	closed   error
 }
 
 // Open starts a hub and returns when it serves; music and rooms come as they
@@ -163,8 +166,14 @@ func (h *Hub) Spending(ctx context.Context) (wallet.Spending, error) { return h.
 func (h *Hub) Ledger() *money { return h.money }
 
 // Close drains in order: no more commands, silence, last words, files. It is
-// safe on a hub that opened only in part.
+// safe on a hub that opened only in part; a second call waits for the first
+// and returns its error.
 func (h *Hub) Close(ctx context.Context) error {
+	h.closing.Do(func() { h.closed = h.close(ctx) })
+	return h.closed
+}
+
+func (h *Hub) close(ctx context.Context) error {
 	var all []error
 	if h.servers != nil {
 		all = append(all, h.servers.close(ctx))

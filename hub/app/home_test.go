@@ -32,6 +32,7 @@ type home struct {
 	faults   *origintest.Faults
 	rec      *virtual.Recorder
 	config   app.Config
+	music    string // the platform's folder
 }
 
 // piece is one file of the test's music folder.
@@ -61,14 +62,16 @@ func logger(t *testing.T) *slog.Logger {
 // ready.
 func newPlatform(t *testing.T, c origin.Config, pieces ...piece) (*origin.Origin, *origintest.Faults) {
 	t.Helper()
-	dir := t.TempDir()
+	if c.Music == "" {
+		c.Music = t.TempDir()
+	}
 	var tracks []origintest.Track
 	for i, p := range pieces {
 		tracks = append(tracks, p.track(i))
 	}
-	origintest.Music(t, dir, tracks...)
+	origintest.Music(t, c.Music, tracks...)
 	faults := &origintest.Faults{}
-	c.Music, c.Wrap, c.Logger = dir, faults.Wrap, logger(t)
+	c.Wrap, c.Logger = faults.Wrap, logger(t)
 	o := origintest.Start(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -82,7 +85,8 @@ func newPlatform(t *testing.T, c origin.Config, pieces ...piece) (*origin.Origin
 // unity gain.
 func newHome(t *testing.T, rooms int, change func(*app.Config), c origin.Config, pieces ...piece) *home {
 	t.Helper()
-	h := &home{t: t, rec: &virtual.Recorder{}}
+	h := &home{t: t, rec: &virtual.Recorder{}, music: t.TempDir()}
+	c.Music = h.music
 	h.platform, h.faults = newPlatform(t, c, pieces...)
 	h.config = app.Config{
 		State: filepath.Join(t.TempDir(), "hub"), Origin: h.platform.URL(), Listen: "127.0.0.1:0",

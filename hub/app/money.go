@@ -32,6 +32,10 @@ type money struct {
 	wake   chan struct{}               // the platform is back: what waits for it is tried at once
 	given  chan struct{}               // closed once it is known whether there is a gift
 	know   sync.Once                   // closes given
+
+	resting  sync.Mutex // guards what follows
+	failed   error      // of the last try to write the place
+	failedAt time.Time
 }
 
 // openMoney opens the ledger in dir. step is the crash tests' hook.
@@ -76,10 +80,25 @@ func (m *money) Settle(ctx context.Context, id string, r wallet.Receipt) error {
 // first: a hub that is cut off goes on behind what the ledger has closed.
 func (m *money) Heard(ctx context.Context, id string, n int) error {
 	defer m.touch()
-	if err := m.place(ctx); err != nil {
+	if err := m.keepPlace(ctx); err != nil {
 		return err
 	}
 	return m.Ledger.Heard(ctx, id, n)
+}
+
+// giveRest is for how long a disk that failed is not asked again: whoever
+// buys must not stand and wait for it.
+const giveRest = 3 * time.Second
+
+func (m *money) keepPlace(ctx context.Context) error {
+	m.resting.Lock()
+	defer m.resting.Unlock()
+	if m.failed != nil && time.Since(m.failedAt) < giveRest {
+		return m.failed
+	}
+	m.failed = m.place(ctx)
+	m.failedAt = time.Now()
+	return m.failed
 }
 
 // Pauses of the part that ties up money's loose ends.

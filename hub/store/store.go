@@ -3,7 +3,8 @@
 //
 // One SQLite file, not the ledger's: a volume slider must never wait for
 // money or harm it, so this file trades the last half second for speed
-// (synchronous=NORMAL) where the ledger does not. Migrations are embedded and
+// (synchronous=NORMAL) where the ledger does not, and nobody waits long for
+// another process that holds it. Migrations are embedded and
 // run at Open; a file of a newer hub is refused untouched.
 package store
 
@@ -43,7 +44,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(500)", "foreign_keys(1)"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
