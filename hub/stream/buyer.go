@@ -24,9 +24,6 @@ const (
 // another rung is tried.
 const badTries = 2
 
-// lastWord bounds what is written to the ledger after Close.
-const lastWord = 3 * time.Second
-
 // buy keeps the ahead window filled until the source is closed.
 func (s *Source) buy(ctx context.Context) {
 	defer close(s.done)
@@ -65,13 +62,7 @@ func (s *Source) buy(ctx context.Context) {
 		s.wait(ctx, retry)
 		retry = min(2*retry, lastRetry)
 	}
-	for ctx.Err() == nil { // nothing more to buy, still much to hear
-		s.attend(ctx)
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
-	defer cancel()
-	s.settled(true)
-	s.tell(last)
+	<-ctx.Done() // nothing more to buy, still much to hear
 }
 
 // allowed is how many epochs may be bought now from epoch next on.
@@ -139,32 +130,15 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// attend tells what was heard and waits for news of the listener.
+// attend waits for news of the listener.
 func (s *Source) attend(ctx context.Context) {
-	more := s.settled(false)
-	s.tell(ctx)
-	if more {
-		s.pause(ctx, hearsay)
-		return
-	}
 	select {
 	case <-s.wake:
 	case <-ctx.Done():
 	}
 }
 
-// pause waits for d, or less if there are news.
-func (s *Source) pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-s.wake:
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-// wait backs off for d, whatever the news.
+// wait lets d pass, whatever the news.
 func (s *Source) wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

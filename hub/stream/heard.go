@@ -16,6 +16,7 @@ func (s *Source) Heard(p audio.Pos) {
 	}
 	s.mu.Unlock()
 	poke(s.wake)
+	poke(s.news)
 }
 
 // Hold stops buying at once (a pause) or lets it go on. A purchase whose
@@ -59,6 +60,33 @@ func (s *Source) Quality() string { return s.Rung().Name }
 // ends what opens it: by then the place of the listener has passed it on disk
 // too, and a hub that is cut off does not have to buy it once more.
 const hearsay = 400 * time.Millisecond
+
+// lastWord bounds what is written to the ledger after Close.
+const lastWord = 3 * time.Second
+
+// report keeps the payer informed until the source is closed. It is a
+// goroutine of its own: a disk that makes the ledger wait must not keep the
+// buyer from buying.
+func (s *Source) report(ctx context.Context) {
+	defer close(s.reported)
+	for ctx.Err() == nil {
+		more := s.settled(false)
+		s.tell(ctx)
+		if more {
+			s.wait(ctx, hearsay)
+			continue
+		}
+		select {
+		case <-s.news:
+		case <-ctx.Done():
+		}
+	}
+	<-s.done // the buyer adds nothing any more
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	s.settled(true)
+	s.tell(last)
+}
 
 // settled moves on what counts as heard for the ledger and reports whether
 // there is more to come.

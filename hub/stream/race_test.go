@@ -185,3 +185,27 @@ func TestRefusedPaymentKeepsCiphertext(t *testing.T) {
 		t.Errorf("the segment was fetched %d times", shop.n[0])
 	}
 }
+
+// stuck is a payer whose disk takes long to write down what was heard.
+type stuck struct{ wallet.Payer }
+
+func (s stuck) Heard(ctx context.Context, _ string, _ int) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestStuckReport wants the music to be bought to its end while what was heard
+// cannot be written down.
+func TestStuckReport(t *testing.T) {
+	t.Parallel()
+	tr := origintest.Track{Format: cd, Frames: 44100 * 12, Seed: 1}
+	s := newShop(t, origin.Config{NoOpus: true}, wallet.Caps{}, tr)
+	src := s.open(0, func(k *stream.Config) { k.Payer = stuck{k.Payer} })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	pcm, err := listen(ctx, src)
+	if err != nil {
+		t.Fatalf("after %d frames: %v", len(pcm)/2, err)
+	}
+	equal(t, cd, pcm, tr.PCM())
+}

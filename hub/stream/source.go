@@ -70,10 +70,12 @@ type Source struct {
 	rung    Rung
 	fail    error
 
-	wake   chan struct{} // the buyer should look again
-	ready  chan struct{} // the reader should look again
-	cancel context.CancelFunc
-	done   chan struct{}
+	wake     chan struct{} // the buyer should look again
+	news     chan struct{} // the reporter should look again
+	ready    chan struct{} // the reader should look again
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the buyer has ended
+	reported chan struct{} // closed when the reporter has ended
 
 	next audio.Pos // next position to read; used by Read alone
 }
@@ -102,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	}
 	s := &Source{
 		cfg: cfg, heads: map[uint16]*manifest.Head{}, stock: newStock(cfg.Shop, cfg.Meter, cfg.Clock),
-		wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ready: make(chan struct{}, 1), done: make(chan struct{}), reported: make(chan struct{}),
 	}
 	head, err := s.firstHead(ctx)
 	if err != nil {
@@ -122,6 +124,7 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	go s.buy(run)
+	go s.report(run)
 	return s, nil
 }
 
@@ -321,12 +324,13 @@ func (s *Source) decode(l *lot) (*audio.Block, error) {
 	return b, nil
 }
 
-// Close ends fetching and buying and waits for both. What is paid and not
+// Close ends fetching, buying and reporting and waits for all three. What is paid and not
 // heard stays in the ledger.
 func (s *Source) Close() error {
 	s.cancel()
 	<-s.done
 	s.stock.close()
+	<-s.reported
 	return nil
 }
 
