@@ -40,7 +40,9 @@ func TestBench(t *testing.T) {
 		whole = t.Run(part.name, func(t *testing.T) { ran = true; part.run(t) }) && ran && whole
 	}
 	b.close(t)
-	b.table.Head.Took, b.table.Head.Last = time.Since(began), Load()
+	h := &b.table.Head
+	h.Took, h.Last = time.Since(began), Load()
+	h.Busy = Busy(h.Before) || Busy(h.Last)
 	t.Log("\n" + b.table.Markdown())
 	if !whole {
 		t.Logf("not all parts ran to their end: %s stays as it is", filepath.Base(file))

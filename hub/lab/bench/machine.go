@@ -45,6 +45,13 @@ func Load() string {
 	return "?"
 }
 
+// Busy reports whether a load means that others have the machine as well: what
+// a run needs for itself is about one.
+func Busy(load string) bool {
+	v, err := strconv.ParseFloat(load, 64)
+	return err == nil && v >= 3
+}
+
 // field returns the value of the first line "key : value".
 func field(text []byte, key string) (string, bool) {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {

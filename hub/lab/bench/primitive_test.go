@@ -89,22 +89,22 @@ func (b *bench) segment(t *testing.T) {
 	}
 }
 
-// inTurn runs both one after the other for that long and returns the middle
-// time of each, which a standstill of the machine does not move.
+// inTurn runs both one after the other for that long, each as often first as
+// the other, and returns the middle time of each, which a standstill of the
+// machine does not move.
 func inTurn(d time.Duration, a, b func() error) (ta, tb time.Duration, err error) {
-	var as, bs []time.Duration
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		start := time.Now()
-		if err := a(); err != nil {
-			return 0, 0, err
+	run := [2]func() error{a, b}
+	var took [2][]time.Duration
+	for end, n := time.Now().Add(d), 0; time.Now().Before(end); n++ {
+		for _, i := range [2]int{n % 2, 1 - n%2} {
+			start := time.Now()
+			if err := run[i](); err != nil {
+				return 0, 0, err
+			}
+			took[i] = append(took[i], time.Since(start))
 		}
-		between := time.Now()
-		if err := b(); err != nil {
-			return 0, 0, err
-		}
-		as, bs = append(as, between.Sub(start)), append(bs, time.Since(between))
 	}
-	return median(as), median(bs), nil
+	return median(took[0]), median(took[1]), nil
 }
 
 // ingest encodes and seals each rung with one core.

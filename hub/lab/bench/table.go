@@ -49,6 +49,7 @@ type Head struct {
 	Go           string // version
 	Before, Last string // load of the machine (1 minute) before and after the run
 	Took         time.Duration
+	Busy         bool // something else had the machine as well
 }
 
 // Table is what a run found.
@@ -82,6 +83,9 @@ func (t *Table) Markdown() string {
 	h := t.Head
 	fmt.Fprintf(&b, "%s, %s, %s. Load before %s, after %s; the run took %v.\n\n",
 		h.Date.Format("2006-01-02"), h.Machine, h.Go, h.Before, h.Last, h.Took.Round(time.Second))
+	if h.Busy {
+		b.WriteString("**The machine was busy with other work: times and speeds are worse here than on a quiet one.**\n\n")
+	}
 	b.WriteString("| figure | measured | goal | | beside it | measured on |\n|---|---|---|---|---|---|\n")
 	for _, f := range t.Figures {
 		cells := []string{f.What, f.Measured, f.Goal, string(f.Verdict), f.Beside, f.On}

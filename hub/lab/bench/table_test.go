@@ -56,6 +56,17 @@ func TestTableGolden(t *testing.T) {
 	}
 }
 
+// TestBusy says so in the document when the figures were taken in company.
+func TestBusy(t *testing.T) {
+	for load, want := range map[string]bool{"0.00": false, "2.99": false, "3.00": true, "12.5": true, "?": false} {
+		x := sample()
+		x.Head.Busy = Busy(load)
+		if got := strings.Contains(x.Markdown(), "busy with other work"); got != want {
+			t.Errorf("load %s: said busy is %v, want %v", load, got, want)
+		}
+	}
+}
+
 // TestMarks leaves a file alone whose marks do not pair.
 func TestMarks(t *testing.T) {
 	for _, old := range []string{begin + " x", end + " x", end + begin} {
