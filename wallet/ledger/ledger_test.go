@@ -190,6 +190,35 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// While Recover asks for one purchase, whoever listens settles another one: a
+// proof whose money is free again is never shown.
+func TestRecoverLeavesSettledAlone(t *testing.T) {
+	h := newHouse(t, nil)
+	var ids []string
+	for first := range uint64(2) {
+		p, err := h.buy(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, p.ID)
+	}
+	var shown []string
+	left, err := h.Recover(t.Context(), func(_ context.Context, p wallet.Proof) (wallet.Receipt, error) {
+		shown = append(shown, p.ID)
+		for _, id := range ids {
+			if id != p.ID {
+				if err := h.Settle(t.Context(), id, wallet.Receipt{Outcome: wallet.Refused}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return h.net.Show(p, 1000)
+	})
+	if left != 0 || err != nil || len(shown) != 1 {
+		t.Errorf("%d left, %v; shown %d times", left, err, len(shown))
+	}
+}
+
 func TestRecover(t *testing.T) {
 	h := newHouse(t, nil)
 	if _, err := h.buy(0); err != nil {

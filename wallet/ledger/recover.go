@@ -36,7 +36,16 @@ func (l *Ledger) Recover(ctx context.Context, show func(context.Context, wallet.
 	return left, failed
 }
 
+// recoverRow looks at the row again first: whoever listens may have settled it
+// since, and the money of one that was refused is in another purchase by now.
 func (l *Ledger) recoverRow(ctx context.Context, r row, show func(context.Context, wallet.Proof) (wallet.Receipt, error)) error {
+	err := l.View(ctx, func(tx wallet.Tx) (err error) {
+		r, err = selectRow(ctx, tx, r.id)
+		return err
+	})
+	if err != nil || !r.state.unsettled() {
+		return err
+	}
 	p, err := l.pay(ctx, r)
 	if err != nil {
 		return err
