@@ -36,8 +36,29 @@ func (h House) Apply(c Command, now time.Time) (House, []Effect, error) {
 	if err != nil {
 		return h, nil, err
 	}
+	next.asked(effects, now)
 	next.Version++
 	return next, effects, nil
+}
+
+// asked notes when a group's player was told something else than it reports.
+func (h *House) asked(effects []Effect, now time.Time) {
+	for _, e := range effects {
+		var id string
+		switch e := e.(type) {
+		case Load:
+			id = e.Group
+		case Resume:
+			id = e.Group
+		case Halt:
+			id = e.Group
+		default:
+			continue
+		}
+		if g, err := h.group(id); err == nil {
+			g.Asked = now
+		}
+	}
 }
 
 func (h *House) apply(c Command, now time.Time) ([]Effect, error) {

@@ -154,7 +154,7 @@ func (h *House) heard(e Heard) bool {
 	if err != nil || e.Index < 0 || e.Index >= len(g.Queue.Items) {
 		return false
 	}
-	if g.Transport != Playing && g.Transport != Waiting || g.Queue.Items[e.Index].ID != e.Track {
+	if g.Transport != Playing && g.Transport != Waiting || g.Queue.Items[e.Index].ID != e.Track || e.At.Before(g.Asked) {
 		return false
 	}
 	g.Transport, g.Why = Playing, ""

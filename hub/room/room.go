@@ -68,6 +68,7 @@ type Group struct {
 	Transport Transport
 	Position  time.Duration // in the current track, as heard at At
 	At        time.Time     // when Position was true
+	Asked     time.Time     // when the last command went to the player: older news of it are overtaken
 	Why       string        // why it waits, or the last fault, in plain words
 	Rung      string        // rendition that is heard, e.g. "FLAC lossless", "Opus 160 kbit/s"
 	Left      *Queue        // what the queue was before it was last cleared or cut: for undo

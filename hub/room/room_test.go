@@ -133,6 +133,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestOvertakenNews skips twice, while the news of what played before the
+// first skip are still on their way: the second skip goes one further.
+func TestOvertakenNews(t *testing.T) {
+	h, now := house(), time.Now()
+	h.Groups[0].Transport = Playing
+	late := Heard{Group: "main", Index: 0, Track: "a", Position: time.Second, At: now.Add(-time.Millisecond)}
+	for i, want := range []int{1, 2} {
+		next, _, err := h.Apply(Next{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h = next.Note(late)
+		if g := h.Groups[0]; g.Queue.Current != want || g.Transport != Waiting {
+			t.Errorf("after skip %d the house shows place %d, %v", i+1, g.Queue.Current, g.Transport)
+		}
+	}
+	late.At, late.Index, late.Track = now.Add(time.Millisecond), 2, "c"
+	if h = h.Note(late); h.Groups[0].Transport != Playing {
+		t.Error("news from after the skip were not believed")
+	}
+}
+
 func TestNote(t *testing.T) {
 	h, now := house(), time.Now()
 	if got := h.Note(Heard{Group: "main", Index: 1, Track: "b", At: now}); got.Version != h.Version {
