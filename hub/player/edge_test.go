@@ -220,3 +220,43 @@ func TestUnheardIsNotHeard(t *testing.T) {
 		}
 	})
 }
+
+// TestLostSpeaker loses the only speaker for so long that the group gives up.
+// When it is back, the music goes on from where it was heard last.
+func TestLostSpeaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := noise(cd, 30, 1)
+		s := newStage(t, a)
+		s.attach("r")
+		s.Load(0, 0, false)
+		wait(3 * time.Second)
+		if err := s.out.Stall("r", true); err != nil {
+			t.Fatal(err)
+		}
+		wait(15 * time.Second)
+		s.mu.Lock()
+		halts := len(s.halts)
+		s.mu.Unlock()
+		if halts != 1 {
+			t.Fatalf("halted %d times", halts)
+		}
+		if err := s.out.Stall("r", false); err != nil {
+			t.Fatal(err)
+		}
+		before := len(s.rec.PCM("r"))
+		s.Resume()
+		wait(35 * time.Second)
+		got := s.rec.PCM("r")
+		after := got[before:]
+		from := len(a.pcm) - len(after)
+		if from < 0 || from > 2*44100*32/10 {
+			t.Fatalf("%d samples were heard before, and %d after it gave up", before, len(after))
+		}
+		s.equals(t, "r", append(append([]int32{}, a.pcm[:before]...), a.pcm[from:]...))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.ended != 1 {
+			t.Errorf("ended %d times", s.ended)
+		}
+	})
+}
