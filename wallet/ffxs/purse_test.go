@@ -83,6 +83,34 @@ func TestVoucherEndings(t *testing.T) {
 	audit(t, s)
 }
 
+// While a top-up waits for its answer, Finish sends the same one again and takes
+// the units in. A refusal that comes afterwards does not undo that.
+func TestTopUpRefusedTooLate(t *testing.T) {
+	s, p, o := empty(t)
+	code := o.Voucher(t, 77)
+	first := true
+	o.After = func(string) error {
+		if !first {
+			return nil
+		}
+		first = false
+		if err := p.Finish(context.Background(), root); err != nil {
+			t.Error(err)
+		}
+		return ffxs.ErrRefused
+	}
+	if _, err := p.TopUp(t.Context(), root, code); !errors.Is(err, ffxs.ErrRefused) {
+		t.Fatal(err)
+	}
+	if _, err := p.TopUp(t.Context(), root, code); !errors.Is(err, ffxs.ErrVoucherUsed) {
+		t.Errorf("again: %v", err)
+	}
+	if got := sums(t, p); got != (ffxs.Sums{ToppedUp: 77, Free: 77}) {
+		t.Errorf("%+v", got)
+	}
+	audit(t, s)
+}
+
 func newTopUp(t *testing.T, o *ffxstest.Origin, code string) error {
 	t.Helper()
 	p := newPurse(t, o)

@@ -106,7 +106,12 @@ func (p *Purse) topUp(ctx context.Context, s issue, code string) error {
 	}
 	evals, err := o.TopUp(ctx, s.set.id, blinds.Append(nil), code)
 	if errors.Is(err, ErrRefused) || errors.Is(err, ErrSpent) {
-		end := p.store.Update(context.WithoutCancel(ctx), func(tx wallet.Tx) error { return s.end(ctx, tx, "refused") })
+		end := p.store.Update(context.WithoutCancel(ctx), func(tx wallet.Tx) error {
+			if open, err := pending(ctx, tx, s); err != nil || !open {
+				return err
+			}
+			return s.end(ctx, tx, "refused")
+		})
 		if errors.Is(err, ErrSpent) {
 			err = ErrVoucherUsed
 		}
