@@ -106,6 +106,13 @@ func TestWatchers(t *testing.T) {
 		}
 	}
 	all.Wait()
+	waiting := h.Changed(h.State().Version)
+	h.touch()
+	select {
+	case <-waiting:
+	default:
+		t.Error("who waited for a change was not woken")
+	}
 	select {
 	case <-h.Changed(h.State().Version):
 		t.Error("a change is told that did not come")

@@ -60,7 +60,7 @@ func TestRestart(t *testing.T) {
 	h.do(room.SetVolume{Room: "virtual-1", Percent: 42})
 	h.close()
 	busy := h.config
-	busy.Listen = "256.0.0.1:1"
+	busy.Listen = "192.0.2.1:1" // not an address of this machine
 	if _, err := app.Open(t.Context(), busy, app.Options{}); err == nil {
 		t.Fatal("an impossible address was taken")
 	}

@@ -165,3 +165,28 @@ func TestSpeakersByAddress(t *testing.T) {
 		t.Errorf("the speaker that left: %+v", bath)
 	}
 }
+
+// TestCardComesLater shows a sound card that is not there, then is, then is
+// out of use: the room stays, its reason does not.
+func TestCardComesLater(t *testing.T) {
+	h := shell(t, filepath.Join(t.TempDir(), "house.db"), Config{})
+	h.appear(t.Context(), kindJack, "This machine", room.Speaker{Kind: kindJack, State: "idle"})
+	for _, c := range []struct {
+		said   audio.Status
+		member bool
+		state  string
+		why    string
+	}{
+		{audio.Status{State: audio.Absent, Why: "no sound card found"}, true, "absent", "no sound card found"},
+		{audio.Status{State: audio.Ready, BitExact: true}, true, "ready", ""},
+		{audio.Status{State: audio.Playing}, true, "playing", ""},
+		{audio.Status{}, false, "idle", ""},
+	} {
+		r, _ := h.State().Room(kindJack)
+		h.show(r, c.said, c.member)
+		r, _ = h.State().Room(kindJack)
+		if r.Speaker.State != c.state || r.Speaker.Why != c.why || r.Group != mainGroup {
+			t.Errorf("after %+v people see %+v", c.said, r)
+		}
+	}
+}

@@ -50,8 +50,14 @@ func TestDemo(t *testing.T) {
 		t.Errorf("a killed process ended with %d", code)
 	}
 
+	p = consoletest.Start(t, append(args("--platform-listen", address), "--listen", "192.0.2.1:1")...)
+	p.Until(10*time.Second, "sonademo: page:", "--listen")
+	if code := p.Ended(3 * time.Second); code != 1 {
+		t.Errorf("a start that fails ended with %d", code)
+	}
+
 	p = consoletest.Start(t, args("--platform-listen", address, "--play=false")...)
-	p.Until(20*time.Second, "playing") // it was cut off
+	p.Until(20*time.Second, "playing") // it was cut off, and the failed start has not forgotten it
 	p.Signal(syscall.SIGTERM, syscall.SIGINT)
 	if code := p.Ended(time.Second); code != 130 {
 		t.Errorf("after two signals it ended with %d:\n%s", code, p.Said())
