@@ -96,7 +96,7 @@ func (o *Origin) open(ctx context.Context) error {
 	if o.books, err = books.Open(ctx, filepath.Join(o.c.State, "books.db"), o.c.Clock); err != nil {
 		return err
 	}
-	if err = o.listen(); err != nil {
+	if err = o.listen(ctx); err != nil {
 		return err
 	}
 	if o.ring, err = keyring.Open(filepath.Join(o.c.State, "keys"), o.url.Host, o.c.Clock(), o.c.Logger); err != nil {
@@ -248,10 +248,10 @@ func (o *Origin) release() error {
 }
 
 // listen opens the listener and fixes the URL's host and port.
-func (o *Origin) listen() error {
+func (o *Origin) listen(ctx context.Context) error {
 	o.listener = o.c.Listener
 	if o.listener == nil {
-		l, err := net.Listen("tcp", o.c.Listen)
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.c.Listen)
 		if err != nil {
 			return fmt.Errorf("origin: %w", err)
 		}

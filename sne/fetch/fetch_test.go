@@ -86,7 +86,7 @@ func TestStatuses(t *testing.T) {
 		if !errors.Is(err, tc.want) || !errors.As(err, &e) || e.Path != "/sne/1/bundle" {
 			t.Errorf("%d: %v", tc.status, err)
 		}
-		if busy := tc.want == fetch.ErrBusy; busy != (e.RetryAfter == 7*time.Second) {
+		if busy := errors.Is(tc.want, fetch.ErrBusy); busy != (e.RetryAfter == 7*time.Second) {
 			t.Errorf("%d: retry after %v", tc.status, e.RetryAfter)
 		}
 	}

@@ -155,7 +155,7 @@ func (l *Ledger) prepare(ctx context.Context) error {
 
 // Close ends the ledger and truncates the log.
 func (l *Ledger) Close() error {
-	_, err := l.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err := l.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 	return errors.Join(err, l.db.Close())
 }
 

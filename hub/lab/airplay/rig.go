@@ -189,16 +189,16 @@ func (r *Rig) startPulse(ctx context.Context) error {
 		args = append(args, "-L", fmt.Sprintf("module-remap-sink sink_name=%s master=lab channels=2 "+
 			"channel_map=front-left,front-right master_channel_map=aux%d,aux%d remix=no", room.spec.host(), 2*i, 2*i+1))
 	}
-	log, err := os.Create(filepath.Join(r.dir, "pulse.log"))
+	out, err := os.Create(filepath.Join(r.dir, "pulse.log"))
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer out.Close()
 	r.pulse, err = part(roomSpec{Tree: r.tree, Dir: r.dir, Command: append([]string{"/usr/bin/pulseaudio"}, args...)})
 	if err != nil {
 		return err
 	}
-	r.pulse.Stdout, r.pulse.Stderr = log, log
+	r.pulse.Stdout, r.pulse.Stderr = out, out
 	if err := r.spawn(r.pulse); err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func (g *Ingester) readFile(ctx context.Context, e *entry, emit func(epoch) erro
 		limit: uint64(g.Limits.Hours) * 3600 * 1000 / publish.EpochMs}
 	for {
 		b, err := in.Read(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
