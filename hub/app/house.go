@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sonahub/hub/audio"
 	"sonahub/hub/room"
 )
 
@@ -132,7 +133,9 @@ func (h *house) silence(id, why string) bool {
 func (h *house) listeners(group string) []string {
 	var ids []string
 	for _, r := range h.State().Members(group) {
-		ids = append(ids, r.ID)
+		if r.Speaker.State != audio.Absent.String() { // a speaker that is not there hears nothing
+			ids = append(ids, r.ID)
+		}
 	}
 	return ids
 }

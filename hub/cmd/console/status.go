@@ -29,9 +29,11 @@ const (
 func Narrate(ctx context.Context, w io.Writer, h Hub, pause time.Duration) {
 	n := narrator{w: w, since: time.Now()}
 	for {
-		house := h.State()
-		if spending, err := h.Spending(ctx); err == nil {
-			n.tell(house, spending, time.Now(), pause)
+		house, now := h.State(), time.Now()
+		if n.curious(house, now, pause) { // asking for money costs a query, so only when it may be told
+			if spending, err := h.Spending(ctx); err == nil {
+				n.tell(house, spending, now, pause)
+			}
 		}
 		t := time.NewTimer(min(pause, settled))
 		select {
@@ -58,6 +60,11 @@ type narrator struct {
 	rooms, line string
 	spent       string
 	spoke       time.Time // when it last spoke of money
+}
+
+// curious reports whether there may be something to tell.
+func (n *narrator) curious(h room.House, now time.Time, pause time.Duration) bool {
+	return Line(h) != n.line || Rooms(h) != n.rooms || now.Sub(n.spoke) >= pause
 }
 
 func (n *narrator) tell(h room.House, s wallet.Spending, now time.Time, pause time.Duration) {
