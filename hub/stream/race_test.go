@@ -16,6 +16,7 @@ import (
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/sale"
+	"sonahub/sne/wire"
 	"sonahub/wallet"
 )
 
@@ -208,4 +209,34 @@ func TestStuckReport(t *testing.T) {
 		t.Fatalf("after %d frames: %v", len(pcm)/2, err)
 	}
 	equal(t, cd, pcm, tr.PCM())
+}
+
+// deep is a shop whose manifest promises 24 bits where 16 are delivered.
+type deep struct{ stream.Shop }
+
+func (d deep) Head(ctx context.Context, b wire.ID, tier uint16) (*manifest.Head, error) {
+	h, err := d.Shop.Head(ctx, b, tier)
+	if err != nil {
+		return nil, err
+	}
+	lie := *h
+	lie.Bits = 24
+	return &lie, nil
+}
+
+// TestUndecodable buys a segment that verifies and is not the sound that was
+// promised: it is not heard, the platform is blocked, and the ledger keeps the
+// evidence.
+func TestUndecodable(t *testing.T) {
+	t.Parallel()
+	tr := origintest.Track{Format: cd, Frames: 44100 * 8, Seed: 1}
+	s := newShop(t, origin.Config{NoOpus: true, FreeEpochs: -1}, wallet.Caps{}, tr)
+	src := s.open(0, func(k *stream.Config) { k.Shop = deep{k.Shop} })
+	var blocked *wallet.BlockedError
+	if b, err := src.Read(t.Context()); b != nil || !errors.As(err, &blocked) {
+		t.Errorf("a block %v, error %v", b != nil, err)
+	}
+	if list, err := s.ledger.Blocked(t.Context()); err != nil || list[s.root] == "" {
+		t.Errorf("blocked are %v, %v", list, err)
+	}
 }

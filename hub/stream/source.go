@@ -267,7 +267,7 @@ func (s *Source) Read(ctx context.Context) (*audio.Block, error) {
 		l, fail := s.holding(s.next)
 		switch {
 		case l != nil:
-			return s.decode(l)
+			return s.decode(ctx, l)
 		case fail != nil:
 			return nil, fail
 		}
@@ -299,7 +299,9 @@ func (s *Source) holding(p audio.Pos) (*lot, error) {
 	return nil, s.fail
 }
 
-func (s *Source) decode(l *lot) (*audio.Block, error) {
+// decode turns the epoch at the next position into sound. What verified and
+// cannot be decoded is not what was paid for.
+func (s *Source) decode(ctx context.Context, l *lot) (*audio.Block, error) {
 	i := int((s.next - l.first) / s.epoch)
 	p, at := l.payloads[i], l.first+audio.Pos(i)*s.epoch
 	frames := int(l.records[i].Frames)
@@ -314,7 +316,9 @@ func (s *Source) decode(l *lot) (*audio.Block, error) {
 		err = fmt.Errorf("codec %v is not playable", p.Codec)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%q, epoch %d: %w", s.cfg.Item.Title, l.records[i].Number, err)
+		said := s.faulty(ctx, payment{proof: l.proof, grant: &sale.Grant{}}, fmt.Errorf("epoch %d: %w", l.records[i].Number, err))
+		s.stop(said)
+		return nil, said
 	}
 	s.mu.Lock()
 	l.payloads[i], s.rung = nil, l.rung
