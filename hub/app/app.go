@@ -53,7 +53,9 @@ type Hub struct {
 
 	speakers speakers
 	player   *player.Player
-	news     chan room.Event // from the player's conductor, which must not wait
+	news     *news    // from the player's conductor, which must not wait
+	asked    uint64   // commands that went to the player; guarded by the house
+	filled   []string // ids that the hub itself put into the queue; the catalogue part owns it
 	parts    *supervisor
 	servers  *servers
 	saved    saved
@@ -72,7 +74,7 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h = &Hub{cfg: c, log: o.Log, news: make(chan room.Event, 64), saved: saved{rooms: map[string]room.Room{}}}
+	h = &Hub{cfg: c, log: o.Log, news: newNews(), saved: saved{rooms: map[string]room.Room{}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close(context.WithoutCancel(ctx)))
@@ -105,7 +107,8 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 		return h, err
 	}
 	h.openSpeakers(o.Captured)
-	h.player = &player.Player{Playlist: playlist{h}, Listener: listener{h.news}, Log: h.log}
+	h.player = &player.Player{Playlist: playlist{h}, Listener: h.news, Log: h.log}
+	h.news.player = h.player
 	h.player.Start(ctx)
 	h.parts = newSupervisor(ctx, h.log)
 	if h.servers, err = h.serve(o.Code); err != nil {

@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"sonahub/hub/audio"
-	"sonahub/hub/player"
 	"sonahub/hub/room"
 	"sonahub/hub/store"
-	"sonahub/wallet"
 )
 
 // carryOut does what a command made necessary. It is called with the house
 // locked and must not wait: the player only takes notes.
 func (h *Hub) carryOut(e room.Effect) {
+	switch e.(type) {
+	case room.Load, room.Resume, room.Halt:
+		h.command()
+	}
 	switch e := e.(type) {
 	case room.Load:
 		g, _ := h.now.Group(e.Group)
@@ -49,57 +53,6 @@ func (h *Hub) carryOut(e room.Effect) {
 	}
 }
 
-// listener hands the player's news on without ever making it wait: what does
-// not fit is old by the time it could be told.
-type listener struct{ news chan<- room.Event }
-
-func (l listener) tell(e room.Event) {
-	select {
-	case l.news <- e:
-	default:
-	}
-}
-
-// Heard tells what is playing.
-func (l listener) Heard(x player.Heard) {
-	l.tell(room.Heard{Group: mainGroup, Index: x.Index, Track: x.Track, Position: x.Position, At: time.Now(), Rung: x.Quality})
-}
-
-// Waits tells what is missing.
-func (l listener) Waits(why string) { l.tell(room.Waits{Group: mainGroup, Why: why}) }
-
-// Halted tells that the group gave up.
-func (l listener) Halted(err error) { l.tell(room.Halted{Group: mainGroup, Why: sentence(err)}) }
-
-// Ended tells that the queue is at its end.
-func (l listener) Ended() { l.tell(room.Ended{Group: mainGroup}) }
-
-// sentence is a fault as people read it, with the next step where there is
-// one.
-func sentence(err error) string {
-	var cap *wallet.CapError
-	var empty *wallet.EmptyError
-	switch {
-	case errors.As(err, &cap):
-		return fmt.Sprintf("The spending cap per %s (%s) is reached. Music goes on from %s, or when you raise the cap.",
-			cap.Cap, cap.Limit, cap.Until.Local().Format("15:04 on 2 January"))
-	case errors.As(err, &empty):
-		return fmt.Sprintf("The prepaid balance (%s) is used up. Top up to go on.", empty.Balance)
-	}
-	return err.Error()
-}
-
-func (h *Hub) hearNews(ctx context.Context) error {
-	for {
-		select {
-		case e := <-h.news:
-			h.house.note(e)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // resumeWithin is how old a place may be for the music to go on by itself
 // after a crash or a power cut.
 const resumeWithin = 15 * time.Minute
@@ -129,25 +82,37 @@ func (h *Hub) resume(g room.Group) {
 	next.Groups[0].Transport = room.Waiting
 	next.Version++
 	h.house.set(next)
+	h.command()
 	h.player.Load(g.Queue.Current, g.Position, false)
 }
 
-// fillQueue puts the whole library into a queue that nobody has used yet, and
-// starts it if the owner wants music from the start.
+// fillQueue puts the whole library into a queue that nobody has touched yet,
+// also what the platform lists later, and starts it if the owner wants music
+// from the start.
 func (h *Hub) fillQueue(ctx context.Context) error {
 	house := h.house.State()
 	g, _ := house.Group(mainGroup)
-	if len(g.Queue.Items) > 0 || g.Left != nil || len(house.Library) == 0 {
+	var have []string
+	for _, t := range g.Queue.Items {
+		have = append(have, t.ID)
+	}
+	if !slices.Equal(have, h.filled) || g.Left != nil {
 		return nil
 	}
-	var ids []string
+	var more []string
 	for _, t := range house.Library[:min(len(house.Library), room.MaxQueue)] {
-		ids = append(ids, t.ID)
+		if !slices.Contains(have, t.ID) {
+			more = append(more, t.ID)
+		}
 	}
-	if err := h.house.Do(ctx, room.Enqueue{Tracks: ids}); err != nil {
+	if len(more) == 0 {
+		return nil
+	}
+	if err := h.house.Do(ctx, room.Enqueue{Tracks: more}); err != nil {
 		return err
 	}
-	if h.cfg.Play {
+	h.filled = append(have, more...)
+	if h.cfg.Play && len(have) == 0 {
 		h.money.awaitGift(ctx)
 		return h.house.Do(ctx, room.Play{})
 	}
@@ -180,6 +145,8 @@ const unwritten = "The hub cannot write to its disk: see whether it is full. Mus
 // for the last word of a hub that is closed on purpose: it does not start to
 // play by itself.
 func (h *Hub) saveNow(ctx context.Context, running bool) error {
+	h.saved.mu.Lock()
+	defer h.saved.mu.Unlock()
 	now := h.house.State()
 	g, _ := now.Group(mainGroup)
 	for _, r := range now.Rooms {
@@ -199,23 +166,17 @@ func (h *Hub) saveNow(ctx context.Context, running bool) error {
 		}
 		h.saved.queue = g.Queue.Items
 	}
-	return h.keepPlace(ctx, g, running)
-}
-
-// savePlace writes down where the running group is.
-func (h *Hub) savePlace(ctx context.Context) error {
-	g, _ := h.house.State().Group(mainGroup)
-	return h.keepPlace(ctx, g, true)
-}
-
-func (h *Hub) keepPlace(ctx context.Context, g room.Group, running bool) error {
 	playing := running && (g.Transport == room.Playing || g.Transport == room.Waiting)
 	return h.store.SavePlace(ctx, g.ID, store.Place{Current: g.Queue.Current, Position: g.PositionAt(time.Now()), Playing: playing, At: time.Now()})
 }
 
-// saved is what the house file holds, so that only changes are written. The
-// save part owns it, and Close after that part has ended.
+// savePlace writes down where the running group is, and the queue that the
+// place is in.
+func (h *Hub) savePlace(ctx context.Context) error { return h.saveNow(ctx, true) }
+
+// saved is what the house file holds, so that only changes are written.
 type saved struct {
+	mu    sync.Mutex
 	rooms map[string]room.Room
 	queue []room.Track
 }

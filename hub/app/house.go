@@ -64,8 +64,16 @@ func (h *house) Do(ctx context.Context, c room.Command) error {
 
 // note takes in an event and reports whether it changed anything.
 func (h *house) note(e room.Event) bool {
+	return h.noteIf(e, func() bool { return true })
+}
+
+// noteIf takes in an event if ok, asked with the house locked, says so.
+func (h *house) noteIf(e room.Event, ok func() bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if !ok() {
+		return false
+	}
 	next := h.now.Note(e)
 	if next.Version == h.now.Version {
 		return false

@@ -209,7 +209,11 @@ func (m *money) show(ctx context.Context, p wallet.Proof) (wallet.Receipt, error
 	case err == nil:
 		return wallet.Receipt{Outcome: wallet.Granted, Amount: wallet.Msat(grant.AmountMsat), Change: grant.Evals}, nil
 	case errors.Is(err, sale.ErrCommit) || errors.Is(err, sale.ErrChange):
-		return wallet.Receipt{Outcome: wallet.Faulty, Amount: p.Amount, Reason: err.Error()}, nil
+		r := wallet.Receipt{Outcome: wallet.Faulty, Amount: p.Amount, Reason: err.Error()}
+		if grant != nil {
+			r.Change = grant.Evals
+		}
+		return r, nil
 	case errors.As(err, &refusal):
 		return refused(refusal, err)
 	}
@@ -220,12 +224,13 @@ func (m *money) show(ctx context.Context, p wallet.Proof) (wallet.Receipt, error
 // error and is asked again.
 func refused(e *message.Error, err error) (wallet.Receipt, error) {
 	switch e.Code {
-	case message.CodeBusy, message.CodeRate, message.CodeInternal:
-		return wallet.Receipt{}, err
+	case message.CodeBadRequest, message.CodeUnsupported, message.CodePrice, message.CodeNotFound, message.CodeNotYet,
+		message.CodeKeySet, message.CodeCredential:
+		return wallet.Receipt{Outcome: wallet.Refused, Reason: e.Error()}, nil
 	case message.CodeToken, message.CodeGone:
 		return wallet.Receipt{Outcome: wallet.Lost, Reason: e.Error()}, nil
 	}
-	return wallet.Receipt{Outcome: wallet.Refused, Reason: e.Error()}, nil
+	return wallet.Receipt{}, err
 }
 
 // Settings that the store keeps.

@@ -269,6 +269,6 @@ func plainly(err error) string {
 
 // overCap silences a room at its cap, so that the others play on.
 func (h *Hub) overCap(e *wallet.CapError) bool {
-	return h.house.silence(e.Room, fmt.Sprintf("This room has had its %s of music for today. It may play again at %s.",
-		e.Limit, e.Until.Local().Format("15:04 on 2 January")))
+	return h.house.silence(e.Room, fmt.Sprintf("This room has had its %s of music for today. Take the music here again %s, or raise the cap.",
+		e.Limit, after(e.Until)))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sonahub/hub/audio"
@@ -83,6 +84,7 @@ type Player struct {
 	asks   chan func()
 	done   chan struct{}
 	joins  sync.WaitGroup
+	next   atomic.Uint64 // order of the commands that follow
 
 	// All below is owned by the conductor.
 	outputs  []*output
@@ -101,6 +103,7 @@ type Player struct {
 	joinedBy audio.Instant  // a start waits for them until then, so that it knows their lead
 	waiting  audio.Instant  // since when there is nothing to play, 0 = there is
 	deaf     audio.Instant  // since when no speaker plays, 0 = one does
+	order    uint64         // of the last command that was carried out
 }
 
 type output struct {
@@ -138,10 +141,27 @@ func (p *Player) ask(f func()) {
 	}
 }
 
+// command runs f in the conductor and remembers by whose order.
+func (p *Player) command(f func()) {
+	order := p.next.Load()
+	p.ask(func() {
+		p.order = order
+		f()
+	})
+}
+
+// Number gives the commands that follow (Load, Resume, Halt) an order of the
+// caller's own counting, by which it tells old news from new.
+func (p *Player) Number(order uint64) { p.next.Store(order) }
+
+// Order is the order of the last command that was carried out. It is for the
+// Listener alone, inside its methods.
+func (p *Player) Order() uint64 { return p.order }
+
 // Load plays the queue's item at index from a place in it, or only prepares
 // it if hold is set. What played before ends at once.
 func (p *Player) Load(index int, from time.Duration, hold bool) {
-	p.ask(func() {
+	p.command(func() {
 		p.cut()
 		p.held, p.deaf = hold, 0
 		p.swapReader(index, from)
@@ -151,7 +171,7 @@ func (p *Player) Load(index int, from time.Duration, hold bool) {
 // Resume goes on where Halt stopped; after a failure it tries again from
 // there.
 func (p *Player) Resume() {
-	p.ask(func() {
+	p.command(func() {
 		if !p.held || p.reader == nil {
 			return
 		}
@@ -173,7 +193,7 @@ func (p *Player) Resume() {
 
 // Halt stops the sound and the buying at once and keeps the place.
 func (p *Player) Halt() {
-	p.ask(func() {
+	p.command(func() {
 		if !p.held {
 			p.halt()
 		}

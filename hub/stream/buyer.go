@@ -17,7 +17,7 @@ import (
 // Backoff between tries while the platform or the purse cannot deliver.
 const (
 	firstRetry = 250 * time.Millisecond
-	lastRetry  = 4 * time.Second // an origin that is back is noticed within this
+	lastRetry  = 1500 * time.Millisecond // an origin that is back is noticed within this; the window has two seconds more than the outage it must bridge
 )
 
 // badTries is how often a rung may deliver bytes that do not verify before
@@ -31,6 +31,11 @@ func (s *Source) buy(ctx context.Context) {
 	retry, bad := firstRetry, 0
 	for ctx.Err() == nil {
 		n := s.allowed(next)
+		if n > 0 && s.nobody() {
+			s.say(errNobody)
+			s.wait(ctx, firstRetry)
+			continue
+		}
 		if n == 0 {
 			s.attend(ctx)
 			continue
@@ -64,6 +69,12 @@ func (s *Source) buy(ctx context.Context) {
 	}
 	<-ctx.Done() // nothing more to buy, still much to hear
 }
+
+// errNobody is why nothing is bought while no room listens.
+var errNobody = errors.New("no room with a working speaker is listening")
+
+// nobody reports that there are rooms in this hub and none of them listens.
+func (s *Source) nobody() bool { return s.cfg.Rooms != nil && len(s.cfg.Rooms()) == 0 }
 
 // allowed is how many epochs may be bought now from epoch next on.
 func (s *Source) allowed(next uint64) int {
@@ -109,10 +120,14 @@ func (s *Source) stop(err error) {
 
 // say keeps why there is nothing to play at present.
 func (s *Source) say(err error) {
-	s.cfg.Log.Warn("stream: trying again", "item", s.cfg.Item.Title, "err", err)
+	why := plain(err)
 	s.mu.Lock()
-	s.why = plain(err)
+	same := s.why == why
+	s.why = why
 	s.mu.Unlock()
+	if !same { // once, not at every try
+		s.cfg.Log.Warn("stream: trying again", "item", s.cfg.Item.Title, "err", err)
+	}
 }
 
 // plain is a fault in the words of a household.
@@ -189,15 +204,15 @@ func (s *Source) dropRung() bool {
 	if len(s.cfg.Ladder) < 2 {
 		return false
 	}
-	now := choose(s.cfg.Ladder, s.cfg.Meter)
 	var rest []Rung
 	for _, r := range s.cfg.Ladder {
-		if r != now {
+		if r != s.tried {
 			rest = append(rest, r)
 		}
 	}
+	dropped := len(rest) < len(s.cfg.Ladder)
 	s.cfg.Ladder = rest
-	return true
+	return dropped
 }
 
 // choose returns the rung of a purchase: of one that is owned the best of its

@@ -27,6 +27,9 @@ func (r Rung) Lossless() bool { return r.Codec == "flac" }
 func Ladder(item catalog.Item) []Rung {
 	var out []Rung
 	for _, t := range item.Tiers {
+		if t.PriceMsatS <= 0 { // tokens have no zero; what is free comes as an opening grant
+			continue
+		}
 		for _, r := range t.Renditions {
 			rung := Rung{Tier: t.Tier, R: r.R, Codec: r.Codec, Bps: r.Bps, MsatPerS: t.PriceMsatS}
 			switch r.Codec {

@@ -83,10 +83,12 @@ func (s *Source) buyNow(ctx context.Context, rung Rung, records []*manifest.Reco
 		Price: price(rung.MsatPerS, frames, uint64(s.format.Rate)),
 	}
 	for {
-		intent.Rooms = s.cfg.Rooms()
+		if s.cfg.Rooms != nil {
+			intent.Rooms = s.cfg.Rooms()
+		}
 		proof, err := s.cfg.Payer.Buy(ctx, intent)
 		var cap *wallet.CapError
-		if errors.As(err, &cap) && cap.Cap == wallet.CapRoom && s.cfg.OverCap != nil && s.cfg.OverCap(cap) && len(s.cfg.Rooms()) > 0 {
+		if errors.As(err, &cap) && cap.Cap == wallet.CapRoom && s.cfg.OverCap != nil && s.cfg.OverCap(cap) && !s.nobody() {
 			continue // that room is silent now; the others play on
 		}
 		if err != nil {

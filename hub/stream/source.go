@@ -35,7 +35,9 @@ type Config struct {
 	Root  string       // KeyID of the origin's root, base32
 	Item  catalog.Item // what to play; its prices are the ceiling
 	From  time.Duration
-	Rooms func() []string // who listens: each one's cap counts; nil = nobody's
+	// Rooms is who listens: each one's cap counts, and while there is nobody
+	// nothing is bought. nil = a listener without a room.
+	Rooms func() []string
 	// OverCap is told that a room's cap forbids a purchase. It takes the room
 	// out of the group and returns true to go on without it. nil = stop.
 	OverCap func(*wallet.CapError) bool
@@ -48,6 +50,7 @@ type Config struct {
 // Source plays one item from one position to its end.
 type Source struct {
 	cfg    Config
+	tried  Rung                      // of the last lot; used by the buyer alone
 	heads  map[uint16]*manifest.Head // by tier; used by the buyer alone
 	format audio.Format
 	total  audio.Pos // frames of the whole broadcast
@@ -98,9 +101,6 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Rooms == nil {
-		cfg.Rooms = func() []string { return nil }
 	}
 	s := &Source{
 		cfg: cfg, heads: map[uint16]*manifest.Head{}, stock: newStock(cfg.Shop, cfg.Meter, cfg.Clock),
@@ -191,6 +191,7 @@ func (s *Source) lot(ctx context.Context, first uint64, n int) (*lot, error) {
 		return nil, err
 	}
 	rung := s.choose(own)
+	s.tried = rung
 	head, err := s.head(ctx, rung.Tier)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,8 @@ import (
 const (
 	windowStart = 4 * time.Second
 	windowMax   = 60 * time.Second
-	windowFloor = wallet.Msat(1000) // the smallest sale of SNE-SPEC 7.1; a low hourly cap does not push the window under it
+	windowFloor = wallet.Msat(1000) // the smallest sale of SNE-SPEC 7.1
+	windowLeast = 2 * time.Second   // one epoch; a low hourly cap does not push the window under either
 	windowLevel = 4                 // doublings from 4 s to over 60 s
 	cleanNeeded = 3
 	lostAllowed = 2 // purchases an origin may lose before it is blocked
@@ -30,7 +31,7 @@ func window(level int, price wallet.Msat, sound time.Duration, hour wallet.Msat)
 	start := max(buys(windowStart), windowFloor)
 	w := min(start<<level, max(buys(windowMax), start))
 	if hour > 0 {
-		w = min(w, max(hour/20, windowFloor))
+		w = min(w, max(hour/20, windowFloor, buys(windowLeast)))
 	}
 	return w
 }
