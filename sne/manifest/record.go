@@ -36,6 +36,8 @@ type Record struct {
 	Frames     uint32      // at the Head's rate
 	Commit     [32]byte    // to the epoch secret
 	Renditions []Rendition // 1 to 16, R rising
+
+	Path []wire.ID // inclusion path under the Head that verified it; evidence, not part of its meaning
 }
 
 // Rendition finds an encoding by its number.

@@ -139,7 +139,7 @@ func VerifyRecords(h *Head, first uint64, n int, page []byte) ([]*Record, error)
 		if r.Err() != nil {
 			break
 		}
-		rec, err := h.verify(i, raw, path)
+		rec, err := h.Verify(i, raw, path)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +160,9 @@ func readPath(r *wire.Reader) []wire.ID {
 	return path
 }
 
-func (h *Head) verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
+// Verify reads record n of the manifest, which path proves to be in it. Errors:
+// ErrRecord, wire.ErrMalformed.
+func (h *Head) Verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
 	err := tlog.CheckRecord(toProof[tlog.RecordProof](path), int64(h.TreeSize), tlog.Hash(h.Root), int64(n), tlog.RecordHash(raw))
 	if err != nil {
 		return nil, fmt.Errorf("%w: epoch %d is not in the manifest", ErrRecord, n)
@@ -172,6 +174,7 @@ func (h *Head) verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
 	if rec.Epoch != h.Epoch(n) || rec.Frames != h.EpochFrames(n) {
 		return nil, fmt.Errorf("%w: epoch %d has another name or length", ErrRecord, n)
 	}
+	rec.Path = path
 	return rec, nil
 }
 
