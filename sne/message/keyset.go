@@ -38,8 +38,8 @@ func ParseKeySet(raw []byte) (*KeySet, error) {
 		r.Fail("unit of nothing")
 	}
 	n := int(r.U8())
-	if n > maxKeys {
-		r.Fail("too many keys")
+	if n == 0 || n > maxKeys {
+		r.Fail("forbidden number of keys")
 	}
 	last := -1
 	for i := 0; i < n && r.Err() == nil; i++ {
