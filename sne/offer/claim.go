@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"sonahub/sne/bundle"
 	"sonahub/sne/composite"
@@ -46,6 +47,17 @@ type Claim struct {
 
 	Records        []*manifest.Record // GoodsEpochs
 	KeySet, Blinds []byte             // GoodsTokens
+
+	Deadline time.Time // of the offer, by the clock of the process that asked for it; zero in a Claim read back
+}
+
+// Payable refuses an offer that has less than MinLeft of its life left, and one
+// that was read back: whatever became of it, it is not paid a second time.
+func (c *Claim) Payable(now time.Time) error {
+	if c.Deadline.IsZero() || now.Add(MinLeft).After(c.Deadline) {
+		return refuse("too little time left")
+	}
+	return nil
 }
 
 // Erase overwrites the secrets.

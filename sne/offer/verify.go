@@ -21,8 +21,8 @@ const MinLeft = 10 * time.Second
 // first.
 type Held struct {
 	Salt kdf.Secret
-	TBS  [32]byte      // SHA-256
-	Age  time.Duration // since its BUY was sent
+	TBS  [32]byte  // SHA-256
+	Sent time.Time // when its BUY was sent
 }
 
 // Want is what the hub asked for and knows by itself.
@@ -31,7 +31,8 @@ type Want struct {
 	Price  uint64               // msat: the hub's own price, from the catalogue that the listener saw
 	Base   *kdf.Secret          // lock base of the exchange that carried the offer
 	Held   func([32]byte) *Held // offers of this session by payment hash, copies; nil = none yet
-	Age    time.Duration        // since the BUY was sent, by a monotonic clock
+	Sent   time.Time            // when the BUY was sent; its monotonic part counts
+	Now    time.Time
 
 	Records []*manifest.Record // GoodsEpochs: verified, consecutive
 	KeySet  []byte             // GoodsTokens: checked by its id
@@ -80,13 +81,14 @@ func Verify(o *message.Offer, w Want) (*Claim, error) {
 	}
 	c := &Claim{Head: t.Head, Root: w.Bundle.Root.KeyID(), Bundle: w.Bundle.Signed, TBS: o.TBS, Sig: o.Sig, Bolt11: o.Bolt11,
 		Records: w.Records, KeySet: w.KeySet, Blinds: w.Blinds}
-	age, err := c.takeSalt(&w)
+	sent, err := c.takeSalt(&w)
 	if err != nil {
 		return nil, err
 	}
-	if age > time.Duration(t.TTL)*time.Second-MinLeft {
+	c.Deadline = sent.Add(time.Duration(t.TTL) * time.Second)
+	if err := c.Payable(w.Now); err != nil {
 		c.Erase()
-		return nil, refuse("too little time left")
+		return nil, err
 	}
 	return c, nil
 }
@@ -139,13 +141,13 @@ func (t *terms) issues(w *Want) error {
 }
 
 // takeSalt finds the salt that the offer commits to: of this exchange, or of
-// the one that carried the same offer first. It returns the offer's age.
-func (c *Claim) takeSalt(w *Want) (time.Duration, error) {
+// the one that carried the same offer first. It returns when that was asked for.
+func (c *Claim) takeSalt(w *Want) (time.Time, error) {
 	if err := Salt(&c.Salt, w.Base, c.PaymentHash); err != nil {
-		return 0, err
+		return time.Time{}, err
 	}
 	if c.saltFits(&c.Salt) {
-		return w.Age, nil
+		return w.Sent, nil
 	}
 	c.Salt.Erase()
 	if w.Held != nil {
@@ -153,11 +155,11 @@ func (c *Claim) takeSalt(w *Want) (time.Duration, error) {
 			defer h.Salt.Erase()
 			if h.TBS == sha256.Sum256(c.TBS) && c.saltFits(&h.Salt) {
 				c.Salt = h.Salt
-				return max(h.Age, w.Age), nil
+				return h.Sent, nil
 			}
 		}
 	}
-	return 0, refuse("the salt is not of this session")
+	return time.Time{}, refuse("the salt is not of this session")
 }
 
 // Invoice is what a reader of BOLT11 must tell about an invoice whose own

@@ -11,11 +11,10 @@
 // idempotent by its body; one exchange is outstanding at a time. The package
 // moves no money and stores nothing: the wallet wrote down the body of a
 // redemption before it comes here, and may send it again after a crash.
-//
-// Not here yet: Lightning offers (section 7.1).
 package sale
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -29,6 +28,7 @@ import (
 	"sonahub/sne/fetch"
 	"sonahub/sne/kdf"
 	"sonahub/sne/manifest"
+	"sonahub/sne/offer"
 	"sonahub/sne/wire"
 )
 
@@ -55,6 +55,11 @@ type Config struct {
 	Log        *slog.Logger           // nil = discard
 	Fetch      fetch.Options          // deadlines and TLS; its address rules are set from the fields above
 	MaxCatalog int                    // bytes of JSON in all pages; default 16 MiB
+
+	Exhibit func(exhibit []byte) // keeps a proof of fraud (package exhibit); nil = not kept
+
+	Invoice func(ctx context.Context, bolt11 string) (offer.Invoice, error) // reads an invoice and verifies its signature; nil = no offers
+	Network string                                                          // that the hub pays in; default "bitcoin"
 }
 
 // Client talks to one origin. It is safe for concurrent use and has no
@@ -104,6 +109,9 @@ func NewClient(cfg Config) (*Client, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Network == "" {
+		cfg.Network = "bitcoin"
 	}
 	if cfg.MaxCatalog <= 0 {
 		cfg.MaxCatalog = 16 << 20

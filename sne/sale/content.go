@@ -11,6 +11,7 @@ import (
 	"sonahub/sne/composite"
 	"sonahub/sne/fetch"
 	"sonahub/sne/manifest"
+	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/segment"
 	"sonahub/sne/wire"
@@ -55,6 +56,7 @@ func (c *Client) Head(ctx context.Context, broadcast wire.ID, tier uint16) (*man
 			return held.head, nil
 		}
 		if err != nil {
+			c.contradiction(held.head, h)
 			return nil, err
 		}
 	}
@@ -239,7 +241,7 @@ func (c *Client) KeySet(ctx context.Context, id wire.ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sha256.Sum256(append([]byte("sne1 ffxs"), raw...)) != id {
+	if message.KeySetID(raw) != id {
 		return nil, fmt.Errorf("%w: another keyset", ErrAnswer)
 	}
 	return raw, nil
@@ -258,17 +260,9 @@ func OpenEpoch(h *manifest.Head, rec *manifest.Record, rendition uint16, object 
 	if !segment.Fits(key, rec.Epoch, rec.Commit) {
 		return nil, fmt.Errorf("%w: epoch %d", ErrCommit, rec.Number)
 	}
-	plain, err := segment.Open(nil, key, rec.Epoch, rendition, object)
-	if err != nil {
-		return nil, err
+	p, err := h.OpenObject(rec, rendition, key, object)
+	if errors.Is(err, manifest.ErrSound) {
+		return nil, fmt.Errorf("%w: %w", ErrObject, err)
 	}
-	p, err := segment.ParsePayload(plain)
-	if err != nil {
-		return nil, err
-	}
-	want, _ := rec.Rendition(rendition)
-	if p.Codec != want.Codec || p.Frames != h.PayloadFrames(rec, p.Rate) {
-		return nil, fmt.Errorf("%w: epoch %d holds other sound than recorded", ErrObject, rec.Number)
-	}
-	return p, nil
+	return p, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"sonahub/sne/composite"
 	"sonahub/sne/manifest"
+	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/sale"
 	"sonahub/sne/segment"
@@ -125,7 +126,7 @@ func TestCatalogPagesAndOrder(t *testing.T) {
 
 func TestKeySetIsChecked(t *testing.T) {
 	g, c := start(t, snetest.Options{})
-	id := snetest.KeySetID(g.KeySet)
+	id := message.KeySetID(g.KeySet)
 	raw, err := c.KeySet(t.Context(), id)
 	if err != nil || !bytes.Equal(raw, g.KeySet) {
 		t.Fatalf("%q, %v", raw, err)

@@ -38,12 +38,15 @@ const (
 	PriceMsatS = 100 // msat per second
 	UnitMsat   = 100
 	FreeEpochs = 2
+
+	LightningMsatS = 1000 // msat per second by Lightning, whose smallest sale is 1000 msat
 )
 
 // Options of an origin.
 type Options struct {
-	Epochs int // default 20; the last one has half the length
-	Pages  int // of the catalogue; default 1
+	Epochs int    // default 20; the last one has half the length
+	Pages  int    // of the catalogue; default 1
+	KeySet []byte // published bytes; default: some that are none
 }
 
 // Origin serves on a loopback port until the test ends. Fields may be read
@@ -58,6 +61,11 @@ type Origin struct {
 	Head    map[uint16]*manifest.Head // by tier: 1 and 2
 	Trees   map[uint16]*manifest.Tree
 	Records map[uint16][]*manifest.Record
+	Till    *Till // what offers are paid at
+
+	// Evaluate answers Blinds with Evals under KeySet, for offers of tokens;
+	// nil = none are made. Set it before the first TOPUP.
+	Evaluate func(blinds []byte) ([]byte, error)
 
 	tb       testing.TB
 	server   *httptest.Server
@@ -72,6 +80,7 @@ type Origin struct {
 	edges     []string
 	acts      int
 	corrupt   func(*message.Grant)
+	lie       Lie
 }
 
 // Start makes an origin and serves it.
@@ -87,6 +96,7 @@ func Start(tb testing.TB, o Options) *Origin {
 		tb: tb, files: make(map[string][]byte), answers: make(map[[32]byte]message.Frame),
 		Head: make(map[uint16]*manifest.Head), Trees: make(map[uint16]*manifest.Tree), Records: make(map[uint16][]*manifest.Record),
 	}
+	g.Till = &Till{Node: [33]byte{2, 's', 'n', 'e'}}
 	g.Root, g.Online, g.Creator = g.key(), g.key(), g.key()
 	g.KEM = must(kem.Generate(nil))(tb)
 	g.master = must(kdf.NewSecret(nil))(tb)
@@ -99,10 +109,14 @@ func Start(tb testing.TB, o Options) *Origin {
 	}
 	g.URL = bundle.URL{Host: host, Port: uint16(n), Root: g.Root.Public().KeyID()}
 	g.KeySet = []byte("a keyset that nobody evaluates with")
+	if o.KeySet != nil {
+		g.KeySet = o.KeySet
+	}
 	now := uint64(time.Now().UnixMilli())
 	g.SetBundle(&bundle.Bundle{
 		Seq: 1, NotBefore: now - 1000, NotAfter: now + 86400000, Host: host,
-		KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: []wire.ID{KeySetID(g.KeySet)},
+		KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: []wire.ID{message.KeySetID(g.KeySet)},
+		LightningNodes: [][33]byte{g.Till.Node},
 	})
 	g.publish(o)
 	return g
@@ -119,11 +133,6 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func (g *Origin) key() *composite.SecretKey { return must(composite.Generate(nil))(g.tb) }
-
-// KeySetID is the id that a Bundle lists.
-func KeySetID(raw []byte) wire.ID {
-	return sha256.Sum256(append([]byte("sne1 ffxs"), raw...))
-}
 
 // SetBundle signs and publishes another Bundle.
 func (g *Origin) SetBundle(b *bundle.Bundle) {
@@ -231,7 +240,7 @@ func (g *Origin) publish(o Options) {
 		g.SetFile(resource.Resource{Kind: resource.Head, ID: id, Tier: tier}, must(h.Sign(g.Creator))(g.tb))
 	}
 	g.SetFile(resource.Resource{Kind: resource.Key, ID: creator}, g.Creator.Public()[:])
-	g.SetFile(resource.Resource{Kind: resource.KeySet, ID: KeySetID(g.KeySet)}, g.KeySet)
+	g.SetFile(resource.Resource{Kind: resource.KeySet, ID: message.KeySetID(g.KeySet)}, g.KeySet)
 	g.PublishCatalog(1, o.Pages)
 }
 
