@@ -1,25 +1,76 @@
 package kmip
 
 import (
-	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	"github.com/ovh/kmip-go"
-	"github.com/ovh/kmip-go/kmipclient"
 	"github.com/ovh/kmip-go/payloads"
 	"github.com/ovh/kmip-go/ttlv"
 
 	"sonahub/sne/kdf"
 )
 
-// call is one connection's worth of operations.
+// call is one connection's worth of operations, one after the other.
 //
-// It goes below the client's typed helpers, because those assert the type of an
-// answer without looking and would panic on an answer to another question.
-type call struct {
-	ctx    context.Context
-	client *kmipclient.Client
+// Of kmip-go it uses the messages and their encoding, not the client: that one
+// decodes in a goroutine of its own, asserts the type of an answer unseen, and
+// so lets a server end the whole process (its decoder panics on some forged
+// lengths; FuzzAnswer keeps one).
+type call struct{ conn net.Conn }
+
+const headSize = 8 // tag[3] | type | u32 length of what follows
+
+// roundTrip sends one operation and returns the one answer.
+func (c *call) roundTrip(request kmip.OperationPayload) (kmip.ResponseBatchItem, error) {
+	var none kmip.ResponseBatchItem
+	// The version is fixed: AES-GCM needs 1.4, and a server cannot talk the
+	// client down.
+	message := kmip.NewRequestMessage(kmip.V1_4, request)
+	out := ttlv.MarshalTTLV(&message)
+	defer clear(out) // it may hold a secret
+	if _, err := c.conn.Write(out); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	var head [headSize]byte
+	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	size := binary.BigEndian.Uint32(head[4:])
+	if size > maxAnswer {
+		return none, fmt.Errorf("%w: %d bytes", ErrAnswer, size)
+	}
+	in := make([]byte, headSize+int(size))
+	defer clear(in)
+	copy(in, head[:])
+	if _, err := io.ReadFull(c.conn, in[headSize:]); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	answer, err := decode(in)
+	if err != nil {
+		return none, err
+	}
+	if n := len(answer.BatchItem); n != 1 {
+		return none, fmt.Errorf("%w: %d answers", ErrAnswer, n)
+	}
+	return answer.BatchItem[0], nil
+}
+
+// decode turns what the library panics on into an error.
+func decode(in []byte) (m *kmip.ResponseMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			m, err = nil, fmt.Errorf("%w: %v", ErrAnswer, p)
+		}
+	}()
+	m = &kmip.ResponseMessage{}
+	if err := ttlv.UnmarshalTTLV(in, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
+	}
+	return m, nil
 }
 
 // failure is an operation that the server refused.
@@ -36,19 +87,16 @@ func (f failure) Error() string {
 // ask sends one operation and wants the answer to it.
 func ask[Answer kmip.OperationPayload](c *call, request kmip.OperationPayload) (Answer, error) {
 	var none Answer
-	items, err := c.client.Batch(c.ctx, request)
+	item, err := c.roundTrip(request)
 	if err != nil {
-		return none, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return none, err
 	}
-	if len(items) != 1 {
-		return none, fmt.Errorf("%w: %d answers", ErrAnswer, len(items))
+	if item.ResultStatus != kmip.ResultStatusSuccess {
+		return none, failure{item.ResultReason, item.ResultMessage}
 	}
-	if items[0].ResultStatus != kmip.ResultStatusSuccess {
-		return none, failure{items[0].ResultReason, items[0].ResultMessage}
-	}
-	answer, ok := items[0].ResponsePayload.(Answer)
+	answer, ok := item.ResponsePayload.(Answer)
 	if !ok {
-		return none, fmt.Errorf("%w: %T", ErrAnswer, items[0].ResponsePayload)
+		return none, fmt.Errorf("%w: %T", ErrAnswer, item.ResponsePayload)
 	}
 	return answer, nil
 }
@@ -106,12 +154,16 @@ func (c *call) create(label string) (uid string, err error) {
 	if err := kdf.Random(nil, suffix); err != nil {
 		return "", err
 	}
-	request, err := c.client.Create().AES(256, kmip.CryptographicUsageEncrypt|kmip.CryptographicUsageDecrypt).
-		WithName(fmt.Sprintf("%s-%x", label, suffix)).Build()
-	if err != nil {
-		return "", fmt.Errorf("kmip: %w", err)
-	}
-	made, err := ask[*payloads.CreateResponsePayload](c, request)
+	made, err := ask[*payloads.CreateResponsePayload](c, &payloads.CreateRequestPayload{
+		ObjectType: kmip.ObjectTypeSymmetricKey,
+		TemplateAttribute: kmip.TemplateAttribute{Attribute: []kmip.Attribute{
+			{AttributeName: kmip.AttributeNameCryptographicAlgorithm, AttributeValue: kmip.CryptographicAlgorithmAES},
+			{AttributeName: kmip.AttributeNameCryptographicLength, AttributeValue: int32(256)},
+			{AttributeName: kmip.AttributeNameCryptographicUsageMask, AttributeValue: kmip.CryptographicUsageEncrypt | kmip.CryptographicUsageDecrypt},
+			{AttributeName: kmip.AttributeNameName, AttributeValue: kmip.Name{
+				NameValue: fmt.Sprintf("%s-%x", label, suffix), NameType: kmip.NameTypeUninterpretedTextString}},
+		}},
+	})
 	if err != nil {
 		return "", refused(err)
 	}

@@ -29,9 +29,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/ovh/kmip-go"
-	"github.com/ovh/kmip-go/kmipclient"
-
 	"sonahub/sne/kdf"
 	"sonahub/sne/keychain"
 	"sonahub/sne/wire"
@@ -69,7 +66,7 @@ type Vault struct {
 	Timeout time.Duration // of each call as a whole; 0 = 10 s
 	Label   string        // name of new keys at the server begins so; "" = "sonahub"
 
-	dial kmipclient.DialerFunc // instead of TLS, for tests with hostile bytes
+	dial func(ctx context.Context) (net.Conn, error) // instead of TLS, for tests with hostile bytes
 }
 
 var _ keychain.Vault = (*Vault)(nil)
@@ -164,15 +161,20 @@ func (v *Vault) with(ctx context.Context, f func(*call) error) error {
 		dialer := tls.Dialer{Config: v.TLS}
 		dial = func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", v.Address) }
 	}
-	// The version is fixed: AES-GCM needs 1.4, and a server cannot talk the
-	// client down.
-	client, err := kmipclient.DialContext(ctx, v.Address, kmipclient.WithDialerUnsafe(dial),
-		kmipclient.EnforceVersion(kmip.V1_4), kmipclient.WithMaxMessageSize(maxAnswer))
+	conn, err := dial(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	defer func() { _ = client.Close() }() // nothing is lost with it
-	return f(&call{ctx: ctx, client: client})
+	// Whatever ends ctx closes the connection and so ends what waits for it.
+	ended := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	err = f(&call{conn: conn})
+	if ended() {
+		_ = conn.Close() // every operation has been answered
+	}
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("%w: %w", err, ctx.Err())
+	}
+	return err
 }
 
 // sealed is what a token says.
