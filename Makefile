@@ -31,7 +31,7 @@ lab: ## against real peers, needs root; LAB=airplay for one
 	go test -tags lab -count=1 -timeout 20m -v ./hub/lab/$(if $(LAB),$(LAB)/...,...)
 
 soak: ## the long lengths and counts, by hand; LAB=airplay for one lab
-	SONAHUB_SOAK=1 go test -count=1 -timeout 3h -v $(if $(LAB),-tags lab ./hub/lab/$(LAB)/...,-run 'Kill|Soak' ./hub/app/...)
+	SONAHUB_SOAK=1 go test -count=1 -timeout 3h -v $(if $(LAB),-tags lab ./hub/lab/$(LAB)/...,-run 'Kill|Outage' ./hub/app/...)
 
 fuzz: ## every fuzz target, FUZZTIME each
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

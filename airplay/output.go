@@ -120,6 +120,9 @@ func (o *Output) Start(_ context.Context, f audio.Format, t audio.Timeline) erro
 	if t.Rate != f.Rate {
 		return fmt.Errorf("%w: timeline of %d Hz for %v", audio.ErrFormat, t.Rate, f)
 	}
+	if !o.sounding(o.clock().Now()) { // not merely the next track
+		o.insist()
+	}
 	o.drain()
 	if err := o.grid.play.Start(conv.wire, conv.line(t)); err != nil {
 		return fmt.Errorf("airplay: start: %w", err)
@@ -127,6 +130,13 @@ func (o *Output) Start(_ context.Context, f audio.Format, t audio.Timeline) erro
 	o.conv = conv
 	o.poke()
 	return nil
+}
+
+// insist tells the members that somebody wants to hear something.
+func (o *Output) insist() {
+	for _, r := range o.rooms {
+		r.insist()
+	}
 }
 
 // drain moves the end of a resampled run out of the converter.
@@ -183,6 +193,7 @@ func (o *Output) Flush(from audio.Pos, t audio.Timeline) error {
 		return fmt.Errorf("airplay: %w", err)
 	}
 	o.conv.restart(from)
+	o.insist()
 	if sent && (o.cut == 0 || when < o.cut) {
 		o.cut = max(when, 1)
 	}
@@ -204,6 +215,7 @@ func (o *Output) Join(ctx context.Context, m audio.Member) error {
 	if r := o.find(m.ID); r != nil {
 		r.gain = m.Gain
 		r.poke()
+		r.insist()
 		return nil
 	}
 	if _, ok := o.Directory.Speaker(m.ID); !ok {
@@ -213,7 +225,7 @@ func (o *Output) Join(ctx context.Context, m audio.Member) error {
 		return err
 	}
 	life, cancel := context.WithCancel(context.Background())
-	r := &member{id: m.ID, gain: m.Gain, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}), next: fresh}
+	r := &member{id: m.ID, gain: m.Gain, cancel: cancel, wake: make(chan struct{}, 1), again: make(chan struct{}, 1), done: make(chan struct{}), next: fresh}
 	after := o.leaving[m.ID]
 	o.rooms = append(o.rooms, r)
 	o.work.Go(func() { o.run(life, r, after) })

@@ -15,7 +15,8 @@ import (
 const (
 	rest       = time.Second           // it looks around at least so often
 	catchUp    = 2 * time.Millisecond  // between bursts to a room that is behind
-	burst      = 3                     // packets in one of them
+	burst      = 4                     // packets in one of them
+	together   = 24 * time.Millisecond // packets that are due within it leave together: fewer wake-ups
 	tooLate    = 60 * time.Millisecond // a packet nearer to its sound is not worth sending
 	syncEarly  = 250 * time.Millisecond
 	syncSteady = time.Second
@@ -89,7 +90,7 @@ func (o *Output) fill(now audio.Instant) audio.Instant {
 		}
 		sounds := g.epoch.instant(firstFrame(g.head))
 		if due := sounds.Add(-o.ahead()); due > now {
-			return due
+			return due.Add(together)
 		}
 		n := g.known()
 		if n < alac.FrameLength {

@@ -3,9 +3,13 @@ package airplay
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sonahub/airplay/raop"
 	"sonahub/hub/audio"
@@ -17,7 +21,13 @@ const (
 	clockWait  = time.Second            // for the receiver's first question for the time
 	clockAlive = 10 * time.Second       // without a question for so long it may not follow our clock
 	poll       = 10 * time.Millisecond
+	lookAgain  = 5 * time.Second // between looks at a speaker that somebody else took
+	probeWait  = time.Second
+	steady     = 5 * time.Second // a session that held so long was good
 )
+
+// errTaken is what a member says that lost its speaker to another sender.
+var errTaken = errors.New("somebody else has taken the speaker; play again to take it back")
 
 // fresh is the next packet of a room that has not begun.
 const fresh = int64(-1)
@@ -27,11 +37,12 @@ type member struct {
 	id     string
 	cancel context.CancelFunc
 	wake   chan struct{} // something below wants doing
+	again  chan struct{} // somebody wants to hear it here again
 	done   chan struct{} // closed when its goroutine has ended
 
 	gain    audio.Gain
 	session *raop.Session // nil: not connected
-	addr    netip.Addr
+	at      netip.AddrPort
 	err     error
 	gen     int           // generation that its receiver is prepared for
 	dirty   bool          // the receiver holds packets
@@ -53,6 +64,14 @@ func (r *member) poke() {
 	}
 }
 
+// insist has a speaker taken back that somebody else took.
+func (r *member) insist() {
+	select {
+	case r.again <- struct{}{}:
+	default: // asked for already
+	}
+}
+
 // run keeps one member connected until ctx ends. after is the farewell of the
 // same speaker's earlier membership.
 func (o *Output) run(ctx context.Context, r *member, after <-chan struct{}) {
@@ -69,12 +88,18 @@ func (o *Output) run(ctx context.Context, r *member, after <-chan struct{}) {
 	for ctx.Err() == nil {
 		s, err := o.connect(ctx, r)
 		if err == nil {
-			wait = or(o.RetryMin, defaultRetryMin)
+			began := time.Now()
 			err = o.serve(ctx, r, s)
+			if time.Since(began) > steady { // else two hubs would snatch a speaker from each other for ever
+				wait = or(o.RetryMin, defaultRetryMin)
+			}
 			o.part(ctx, r, s, err)
 		}
 		if ctx.Err() != nil {
 			return
+		}
+		if hungUp(err) && o.yield(ctx, r) {
+			continue
 		}
 		o.fail(r, err)
 		select {
@@ -83,6 +108,50 @@ func (o *Output) run(ctx context.Context, r *member, after <-chan struct{}) {
 		}
 		wait = min(2*wait, or(o.RetryMax, defaultRetryMax))
 	}
+}
+
+// hungUp says whether it was the other end that ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
+}
+
+// yield is called when a speaker has ended a session. If it is
+// still there, somebody else took it: we are a guest, and leave it to them
+// until somebody asks for sound here again or it goes away. It reports whether
+// to connect at once.
+func (o *Output) yield(ctx context.Context, r *member) bool {
+	select {
+	case <-r.again: // asked for before it was taken
+	default:
+	}
+	for told := false; o.listens(ctx, r); told = true {
+		if !told {
+			o.fail(r, errTaken)
+		}
+		select {
+		case <-ctx.Done():
+			return true
+		case <-r.again:
+			return true
+		case <-time.After(lookAgain):
+		}
+	}
+	return false
+}
+
+// listens says whether the speaker takes connections.
+func (o *Output) listens(ctx context.Context, r *member) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeWait)
+	defer cancel()
+	o.mu.Lock()
+	at := r.at
+	o.mu.Unlock()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at.String())
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // it has told what we wanted to know
+	return true
 }
 
 func (o *Output) fail(r *member, err error) {
@@ -143,7 +212,7 @@ func (o *Output) dial(ctx context.Context, r *member, sp Speaker, addr netip.Add
 		return nil, err
 	}
 	o.awaitClock(ctx, timing, addr.Addr(), asked)
-	if !o.settle(ctx, r, s, addr.Addr(), gain) {
+	if !o.settle(ctx, r, s, addr, gain) {
 		timing.Dismiss(addr.Addr())
 		return nil, errors.Join(audio.ErrClosed, s.Close())
 	}
@@ -151,13 +220,13 @@ func (o *Output) dial(ctx context.Context, r *member, sp Speaker, addr netip.Add
 }
 
 // settle makes a session the member's, unless that is not wanted any more.
-func (o *Output) settle(ctx context.Context, r *member, s *raop.Session, at netip.Addr, told audio.Gain) bool {
+func (o *Output) settle(ctx context.Context, r *member, s *raop.Session, at netip.AddrPort, told audio.Gain) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || ctx.Err() != nil {
 		return false
 	}
-	r.session, r.addr, r.err = s, at, nil
+	r.session, r.at, r.err = s, at, nil
 	r.gen, r.dirty, r.next, r.check, r.stalled, r.told, r.track = o.gen, false, fresh, false, false, volume(told), 0
 	o.poke()
 	return true
@@ -198,7 +267,7 @@ func (o *Output) part(ctx context.Context, r *member, s *raop.Session, why error
 		r.session = nil
 	}
 	r.err = why
-	addr, timing := r.addr, o.timing
+	addr, timing := r.at.Addr(), o.timing
 	o.mu.Unlock()
 	if ctx.Err() != nil {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)

@@ -83,6 +83,7 @@ func TestRooms(t *testing.T) {
 		"a silent speaker holds nobody up":      silentSpeaker,
 		"flush of what is on its way":           flushOnItsWay,
 		"silence ends the wire, sound opens it": idleWire,
+		"who is outbid waits to be asked":       outbid,
 		"conversions":                           conversions,
 		"metadata reaches the speaker":          describe,
 	} {
@@ -229,6 +230,28 @@ func idleWire(t *testing.T) {
 	if got := played(h.get(id)); !slices.Equal(got[:len(one)], one) {
 		t.Error("the first run was not whole")
 	}
+}
+
+// outbid has two hubs want one speaker that lets newcomers in.
+func outbid(t *testing.T) {
+	one, two := open(t), open(t)
+	id := one.add(raoptest.Options{Yield: true})
+	sp, _ := one.reg.Speaker(id)
+	two.reg.Put(sp)
+	one.join(id)
+	eventually(t, "the first to be ready", func() bool { return one.state(id) == audio.Ready })
+	two.join(id)
+	eventually(t, "the second to be ready", func() bool { return two.state(id) == audio.Ready })
+	eventually(t, "the first to give way", func() bool { return one.state(id) == audio.Absent })
+	if s := one.status(id); !errors.Is(s.Err, errTaken) {
+		t.Errorf("the first says %v", s.Err)
+	}
+	<-time.After(2 * time.Second) // many times RetryMin
+	if one.state(id) != audio.Absent || two.state(id) != audio.Ready {
+		t.Errorf("they snatch it from each other: %v, %v", one.state(id), two.state(id))
+	}
+	one.join(id)
+	eventually(t, "the first to have it back", func() bool { return one.state(id) == audio.Ready })
 }
 
 func conversions(t *testing.T) {

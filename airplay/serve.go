@@ -169,7 +169,7 @@ func (o *Output) statusOf(r *member, now audio.Instant) audio.Status {
 			st.Why = r.err.Error()
 		}
 	case audio.Playing:
-		if _, last := o.timing.Asked(r.addr); last != 0 && now.Sub(last) < clockAlive {
+		if _, last := o.timing.Asked(r.at.Addr()); last != 0 && now.Sub(last) < clockAlive {
 			st.Evidence = audio.Derived // it follows our clock
 		}
 	}

@@ -21,6 +21,7 @@ import (
 type Options struct {
 	Refuse map[string]int                // RTSP method -> status instead of 200
 	Drop   func(seq uint16) bool         // packets that get lost on their first way
+	Yield  bool                          // a newcomer takes it over instead of getting 453
 	Mute   bool                          // never answers RTSP: accepts and is silent
 	Offset time.Duration                 // its clock minus the hub's; 0 = one hour
 	Log    func(format string, a ...any) // nil = none

@@ -146,7 +146,11 @@ func (r *Receiver) answer(s *session, q *request) (status int, header string) {
 	switch q.method {
 	case "ANNOUNCE":
 		if r.session != nil && r.session != s {
-			return 453, ""
+			if !r.options.Yield {
+				return 453, ""
+			}
+			r.player.stop()
+			r.session.close()
 		}
 		if !strings.Contains(string(q.body), "a=fmtp:96 352 0 16 40 10 14 2 255 0 0 44100\r\n") {
 			return 415, ""

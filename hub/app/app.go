@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"sonahub/hub/player"
@@ -49,6 +48,7 @@ type Hub struct {
 	money   *money
 	shelf   shelf
 	meter   stream.Meter
+	lock    *os.File // the state folder is ours
 
 	speakers speakers
 	player   *player.Player
@@ -56,6 +56,7 @@ type Hub struct {
 	parts    *supervisor
 	servers  *servers
 	saved    saved
+	begun    bool // only a house that was shown is worth writing down
 }
 
 // Open starts a hub and returns when it serves; music and rooms come as they
@@ -75,17 +76,22 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 			h = nil
 		}
 	}()
-	if err := os.MkdirAll(c.State, 0o700); err != nil {
-		return h, fmt.Errorf("state folder: %w", err)
-	}
-	if h.store, err = store.Open(ctx, filepath.Join(c.State, "house.db")); err != nil {
+	if h.lock, err = openFolder(c.State); err != nil {
 		return h, err
+	}
+	var damaged string
+	if h.store, damaged, err = openStore(ctx, c.State, time.Now()); err != nil {
+		return h, fmt.Errorf("house file: %w", err)
 	}
 	first, resume, err := h.restore(ctx)
 	if err != nil {
 		return h, err
 	}
 	h.house = newHouse(first, h.carryOut)
+	if damaged != "" {
+		h.log.Warn("house file", "damaged", damaged)
+		h.notice(noticeFile, damaged)
+	}
 	if h.client, err = h.newClient(ctx); err != nil {
 		return h, fmt.Errorf("platform: %w", err)
 	}
@@ -93,7 +99,7 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 		return h, fmt.Errorf("platform: %w", err)
 	}
 	if h.money, err = openMoney(ctx, c, h, o.Step); err != nil {
-		return h, fmt.Errorf("ledger: %w", err)
+		return h, err
 	}
 	h.openSpeakers(o.Captured)
 	h.player = &player.Player{Playlist: playlist{h}, Listener: listener{h.news}, Log: h.log}
@@ -110,7 +116,6 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 const (
 	browseEvery = 10 * time.Second
 	browseSoon  = time.Second // while there is nothing to offer yet
-	finishEvery = time.Minute
 	listenEvery = 500 * time.Millisecond
 	saveEvery   = 400 * time.Millisecond
 )
@@ -118,18 +123,12 @@ const (
 // begin starts the parts that run for ever, and the music if it was playing
 // when the hub was cut off, or if the owner wants it.
 func (h *Hub) begin(resume bool) {
+	h.begun = true
 	h.parts.run("news", h.hearNews)
 	h.parts.run("save", h.save)
 	h.parts.every("speakers", listenEvery, h.listen)
 	h.parts.run("catalogue", h.keepBrowsing)
-	h.parts.every("money", finishEvery, func(ctx context.Context) error {
-		if h.cfg.Welcome {
-			if err := h.money.welcome(ctx, h.base()); err != nil {
-				h.log.Warn("welcome gift", "err", err)
-			}
-		}
-		return h.money.finish(ctx)
-	})
+	h.parts.run("money", h.keepMoney)
 	h.parts.run("discovery", h.discovery)
 	ctx := h.parts.ctx
 	if h.cfg.Jack {
@@ -144,6 +143,14 @@ func (h *Hub) begin(resume bool) {
 	switch {
 	case resume:
 		h.resume(g)
+	case len(g.Queue.Items) > 0 && h.cfg.Play:
+		if g.Position > 0 {
+			h.resume(g)
+			return
+		}
+		if err := h.house.Do(ctx, room.Play{}); err != nil {
+			h.log.Warn("not playing", "err", err)
+		}
 	case len(g.Queue.Items) > 0 && g.Position > 0:
 		h.player.Load(g.Queue.Current, g.Position, true)
 	}
@@ -176,7 +183,7 @@ func (h *Hub) Close(ctx context.Context) error {
 			all = append(all, o.Close())
 		}
 	}
-	if h.house != nil && h.store != nil {
+	if h.begun {
 		all = append(all, h.saveNow(ctx, false))
 	}
 	for _, c := range []*sale.Client{h.session, h.client} {
@@ -189,6 +196,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	if h.store != nil {
 		all = append(all, h.store.Close())
+	}
+	if h.lock != nil {
+		all = append(all, h.lock.Close())
 	}
 	return errors.Join(all...)
 }

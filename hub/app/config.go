@@ -7,8 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -56,18 +56,50 @@ func LoadConfig(path string, c *Config) error {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read only
-	meta, err := toml.NewDecoder(io.LimitReader(f, maxConfig)).Decode(c)
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(text) > maxConfig {
+		err = fmt.Errorf("longer than %d bytes", maxConfig)
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %w", path, err)
+	}
+	meta, err := toml.Decode(string(text), c)
 	if err != nil {
 		return fmt.Errorf("configuration %s: %w", path, err)
 	}
 	if extra := meta.Undecoded(); len(extra) > 0 {
-		return fmt.Errorf("configuration %s: there is no setting %q", path, extra[0].String())
+		return fmt.Errorf("configuration %s: there is no setting %q (sonahub serve --print-config shows all)", path, extra[0].String())
 	}
 	return nil
 }
 
 // Print writes the configuration as the file that would give it.
 func (c Config) Print(w io.Writer) error { return toml.NewEncoder(w).Encode(c) }
+
+// Check says what is wrong with it, nil if nothing is.
+func (c Config) Check() error {
+	_, err := c.check()
+	return err
+}
+
+// StateFolder is where the hub keeps everything, the default if none is set.
+func (c Config) StateFolder() (string, error) {
+	if c.State != "" {
+		return c.State, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("state folder: %w (give one with --state)", err)
+	}
+	return filepath.Join(home, ".local", "share", "sonahub"), nil
+}
+
+// Bounds of what may be set.
+const (
+	maxVirtual  = 32
+	maxSpeakers = 64
+	maxCapSat   = 1e9
+)
 
 // checked is a Config made of typed values.
 type checked struct {
@@ -84,6 +116,9 @@ type manual struct{ name, address string }
 // check validates once; nobody else asks.
 func (c Config) check() (checked, error) {
 	out := checked{Config: c, room: map[string]bool{}, caps: wallet.DefaultCaps()}
+	if c.Origin == "" {
+		return out, errors.New("origin: which platform? Give its URL with --origin sne://... (sonaorigin prints its own)")
+	}
 	var err error
 	if out.origin, err = bundle.ParseURL(c.Origin); err != nil {
 		return out, fmt.Errorf("origin %q: %w", c.Origin, err)
@@ -91,18 +126,23 @@ func (c Config) check() (checked, error) {
 	if ip := net.ParseIP(out.origin.Host); ip != nil && ip.IsLoopback() {
 		out.Plain = true
 	}
-	if out.State == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return out, fmt.Errorf("state folder: %w", err)
-		}
-		out.State = filepath.Join(home, ".local", "share", "sonahub")
+	if out.State, err = c.StateFolder(); err != nil {
+		return out, err
 	}
-	if out.Name == "" {
+	if out.State, err = filepath.Abs(out.State); err != nil {
+		return out, fmt.Errorf("state folder: %w", err)
+	}
+	if out.Name = presentable(c.Name, maxName); out.Name == "" {
 		out.Name = "Sona Hub"
 	}
 	if out.Listen == "" {
 		out.Listen = ":8080"
+	}
+	if _, _, err := net.SplitHostPort(out.Listen); err != nil {
+		return out, fmt.Errorf("listen %q: want an address and a port, such as :8080 or 127.0.0.1:8080: %w", c.Listen, err)
+	}
+	if c.Virtual < -1 || c.Virtual > maxVirtual {
+		return out, fmt.Errorf("virtual: %d rooms; want -1 (two if there is nothing else) to %d", c.Virtual, maxVirtual)
 	}
 	for _, r := range c.Rooms {
 		r = strings.ToLower(strings.TrimSpace(r))
@@ -111,38 +151,47 @@ func (c Config) check() (checked, error) {
 			out.room[r] = true
 		}
 	}
-	for _, s := range c.Speakers {
+	if out.speakers, err = parseSpeakers(c.Speakers); err != nil {
+		return out, err
+	}
+	return out, out.setCaps()
+}
+
+// parseSpeakers reads "name=host:port"; the name may be left out.
+func parseSpeakers(list []string) ([]manual, error) {
+	if len(list) > maxSpeakers {
+		return nil, fmt.Errorf("speakers: %d, at most %d", len(list), maxSpeakers)
+	}
+	var out []manual
+	for _, s := range list {
 		name, address, ok := strings.Cut(s, "=")
 		if !ok {
 			name, address = s, s
 		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return out, fmt.Errorf("speaker %q: want name=host:port: %w", s, err)
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("speaker %q: want name=host:port: %w", s, err)
 		}
-		out.speakers = append(out.speakers, manual{name, address})
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+			return nil, fmt.Errorf("speaker %q: want name=host:port, the port from 1 to 65535", s)
+		}
+		out = append(out, manual{strings.TrimSpace(name), address})
 	}
+	return out, nil
+}
+
+func (c *checked) setCaps() error {
 	for _, x := range []struct {
-		sat int64
-		cap *wallet.Msat
-	}{{c.HourCapSat, &out.caps.Hour}, {c.DayCapSat, &out.caps.Day}, {c.RoomCapSat, &out.caps.Room}} {
-		if x.sat < 0 || x.sat > 1e9 {
-			return out, errors.New("a cap must lie between 0 and 1000000000 sat")
+		name string
+		sat  int64
+		cap  *wallet.Msat
+	}{{"hour_cap_sat", c.HourCapSat, &c.caps.Hour}, {"day_cap_sat", c.DayCapSat, &c.caps.Day}, {"room_cap_sat", c.RoomCapSat, &c.caps.Room}} {
+		if x.sat < 0 || x.sat > maxCapSat {
+			return fmt.Errorf("%s: %d; a cap must lie between 0 (the default) and %d sat", x.name, x.sat, int64(maxCapSat))
 		}
 		if x.sat > 0 {
 			*x.cap = wallet.Msat(x.sat * 1000)
 		}
 	}
-	return out, nil
-}
-
-// wait is a timer that ends with its context; it reports whether time passed.
-func wait(done <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-done:
-		return false
-	}
+	return nil
 }

@@ -25,7 +25,8 @@ func (h *Hub) carryOut(e room.Effect) {
 	case room.Halt:
 		h.player.Halt()
 	case room.Requeue:
-		h.player.Requeue()
+		g, _ := h.now.Group(e.Group)
+		h.player.Requeue(g.Queue.Current)
 	case room.Attach:
 		r, _ := h.now.Room(e.Room)
 		if out := h.speakers.of(r.Speaker.Kind); out != nil {
@@ -61,7 +62,7 @@ func (l listener) tell(e room.Event) {
 
 // Heard tells what is playing.
 func (l listener) Heard(x player.Heard) {
-	l.tell(room.Heard{Group: mainGroup, Index: x.Index, Position: x.Position, At: time.Now(), Rung: x.Quality})
+	l.tell(room.Heard{Group: mainGroup, Index: x.Index, Track: x.Track, Position: x.Position, At: time.Now(), Rung: x.Quality})
 }
 
 // Waits tells what is missing.
@@ -147,6 +148,7 @@ func (h *Hub) fillQueue(ctx context.Context) error {
 		return err
 	}
 	if h.cfg.Play {
+		h.money.awaitGift(ctx)
 		return h.house.Do(ctx, room.Play{})
 	}
 	return nil
@@ -157,8 +159,10 @@ func (h *Hub) save(ctx context.Context) error {
 	for {
 		version := h.house.State().Version
 		if err := h.saveNow(ctx, true); err != nil && ctx.Err() == nil {
-			return err
+			h.notice(noticeDisk, unwritten)
+			return fmt.Errorf("%s: %w", h.cfg.State, err)
 		}
+		h.notice(noticeDisk, "")
 		select {
 		case <-h.house.Changed(version):
 		case <-ctx.Done():
@@ -169,6 +173,8 @@ func (h *Hub) save(ctx context.Context) error {
 		}
 	}
 }
+
+const unwritten = "The hub cannot write to its disk: see whether it is full. Music that is paid for plays on; what is set now will not outlast a restart."
 
 // saveNow writes what differs from what was written last. running is false
 // for the last word of a hub that is closed on purpose: it does not start to

@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +16,7 @@ type house struct {
 	mu      sync.Mutex
 	now     room.House
 	changed chan struct{} // closed and replaced with every version
+	notices [noticeKinds]string
 	effect  func(room.Effect)
 }
 
@@ -82,6 +83,31 @@ func (h *house) touch() {
 	h.set(next)
 }
 
+// Who has something to say to everybody, in the order in which it is shown.
+const (
+	noticeFile     = iota // the house file was damaged
+	noticeDisk            // nothing can be written
+	noticePlatform        // it cannot be reached
+	noticeKinds
+)
+
+// notice sets one part's sentence for everybody; empty clears it.
+func (h *house) notice(kind int, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notices[kind] = text
+	var said []string
+	for _, s := range h.notices {
+		if s != "" {
+			said = append(said, s)
+		}
+	}
+	next := h.now.Note(room.Noticed{Notice: strings.Join(said, " "), Loading: h.now.Loading})
+	if next.Version != h.now.Version {
+		h.set(next)
+	}
+}
+
 func (h *house) set(next room.House) {
 	h.now = next
 	close(h.changed)
@@ -110,5 +136,3 @@ func (h *house) listeners(group string) []string {
 	}
 	return ids
 }
-
-var errNotNow = errors.New("the hub is closing down")

@@ -19,11 +19,14 @@ import (
 
 // kills is how many times a playing hub loses its power in the random test.
 func kills() int {
-	if os.Getenv("SONAHUB_SOAK") != "" {
+	if soak() {
 		return 200
 	}
 	return 20
 }
+
+// soak reports whether the long lengths and counts are asked for.
+func soak() bool { return os.Getenv("SONAHUB_SOAK") != "" }
 
 // tooFar is how far from where it was a hub may go on after a power cut.
 const tooFar = time.Second

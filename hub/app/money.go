@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"sonahub/hub/store"
@@ -28,24 +29,28 @@ type money struct {
 	client *sale.Client
 	place  func(context.Context) error // writes down where the group is
 	touch  func()                      // people see a changed balance at once
+	wake   chan struct{}               // the platform is back: what waits for it is tried at once
+	given  chan struct{}               // closed once it is known whether there is a gift
+	know   sync.Once                   // closes given
 }
 
 // openMoney opens the ledger in dir. step is the crash tests' hook.
 func openMoney(ctx context.Context, c checked, h *Hub, step func(string)) (*money, error) {
-	key, err := wallet.LoadKey(filepath.Join(c.State, "device.key"))
+	key, err := loadKey(c.State)
 	if err != nil {
-		return nil, fmt.Errorf("device key: %w", err)
+		return nil, moneyFault(c.State, err)
 	}
-	m := &money{store: h.store, root: c.origin.Root.String(), client: h.client, touch: h.house.touch, place: h.savePlace}
+	m := &money{store: h.store, root: c.origin.Root.String(), client: h.client, touch: h.house.touch, place: h.savePlace,
+		wake: make(chan struct{}, 1), given: make(chan struct{})}
 	m.purse, err = ffxs.New(ffxs.Config{Key: key, Origin: m.origin, Step: step, Log: h.log})
 	if err != nil {
 		return nil, err
 	}
 	m.Ledger, err = ledger.Open(ctx, ledger.Config{
-		Path: filepath.Join(c.State, "ledger.db"), Key: key, Rails: []wallet.Rail{m.purse}, Caps: c.caps, Step: step, Log: h.log,
+		Path: filepath.Join(c.State, ledgerName), Key: key, Rails: []wallet.Rail{m.purse}, Caps: c.caps, Step: step, Log: h.log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, moneyFault(c.State, err)
 	}
 	if c.HourCapSat > 0 || c.DayCapSat > 0 || c.RoomCapSat > 0 {
 		if err := m.SetCaps(ctx, c.caps); err != nil {
@@ -75,6 +80,77 @@ func (m *money) Heard(ctx context.Context, id string, n int) error {
 		return err
 	}
 	return m.Ledger.Heard(ctx, id, n)
+}
+
+// Pauses of the part that ties up money's loose ends.
+const (
+	finishEvery = time.Minute
+	firstTry    = 250 * time.Millisecond // after a failure, doubled up to finishEvery
+)
+
+// keepMoney takes the welcome gift and brings to an end what was interrupted,
+// again and again: soon after a failure or when the platform is back, else
+// every minute.
+func (h *Hub) keepMoney(ctx context.Context) error {
+	last, pause := "", firstTry // a fault is logged once, not at every try
+	for {
+		var err error
+		if h.cfg.Welcome {
+			err = h.money.welcome(ctx, h.base())
+		}
+		if err == nil {
+			h.money.know.Do(func() { close(h.money.given) })
+		}
+		err = errors.Join(err, h.money.finish(ctx))
+		next := finishEvery
+		if err != nil && ctx.Err() == nil {
+			if text := err.Error(); text != last {
+				h.log.Warn("money: trying again", "err", err)
+				last = text
+			}
+			next, pause = pause, min(2*pause, finishEvery)
+		} else {
+			last, pause = "", firstTry
+		}
+		if !h.money.rest(ctx, next) {
+			return ctx.Err()
+		}
+	}
+}
+
+// patience is how long music that starts by itself waits for the first money.
+const patience = 5 * time.Second
+
+// awaitGift waits until it is known whether there is a gift, so that the
+// first music of a new house does not find an empty purse.
+func (m *money) awaitGift(ctx context.Context) {
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-m.given:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// poke lets what waits for the platform be tried at once.
+func (m *money) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rest waits until the time has passed or somebody pokes; false at the end.
+func (m *money) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-m.wake:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // finish brings to an end what a crash or an outage interrupted: top-ups that
@@ -146,7 +222,8 @@ var errNoGift = errors.New("the platform gives no welcome gift")
 const maxGift = 4096
 
 // welcome takes the platform's gift once in the life of the hub. The voucher
-// is written down before it is used.
+// is written down before it is used. A purse that has seen money needs none:
+// so it is, too, when the house file was lost.
 func (m *money) welcome(ctx context.Context, base string) error {
 	if _, done, err := m.store.Setting(ctx, settingWelcome); done || err != nil {
 		return err
@@ -156,6 +233,13 @@ func (m *money) welcome(ctx context.Context, base string) error {
 		return err
 	}
 	if !have {
+		spending, err := m.Spending(ctx)
+		if err != nil {
+			return err
+		}
+		if spending.Balance > 0 || spending.TotalPaid > 0 {
+			return m.store.Set(ctx, settingWelcome, "taken")
+		}
 		switch code, err = askGift(ctx, base); {
 		case errors.Is(err, errNoGift):
 			return m.store.Set(ctx, settingWelcome, "none")
@@ -195,8 +279,11 @@ func askGift(ctx context.Context, base string) (string, error) {
 		return "", fmt.Errorf("welcome gift: the platform answers %s", resp.Status)
 	}
 	var gift struct{ Voucher string }
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxGift)).Decode(&gift); err != nil || gift.Voucher == "" {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxGift)).Decode(&gift); err != nil {
 		return "", fmt.Errorf("welcome gift: the platform's answer is not understood: %w", err)
+	}
+	if gift.Voucher == "" {
+		return "", errors.New("welcome gift: the platform's answer holds no voucher")
 	}
 	return gift.Voucher, nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sonahub/airplay"
 	"sonahub/hub/audio"
@@ -83,6 +85,9 @@ func (s *speakers) of(kind string) audio.Output {
 // appear shows a room. What it was set to before is restored; a room never
 // seen before starts softly, and gets the music only if the owner said so.
 func (h *Hub) appear(ctx context.Context, id, name string, s room.Speaker) {
+	if name = presentable(name, maxName); name == "" {
+		name = id
+	}
 	if _, known := h.house.State().Room(id); known {
 		h.house.note(room.Found{Room: room.Room{ID: id, Name: name, Speaker: s}})
 		return
@@ -180,6 +185,31 @@ func tidy(id string) string {
 	return out
 }
 
+// How long a stranger's words may be, in characters.
+const (
+	maxName = 60
+	maxWhy  = 300
+)
+
+// presentable makes a stranger's words fit for terminals and lists: no control
+// or formatting characters, one line, of bounded length.
+func presentable(text string, length int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > length {
+		text = string(r[:length-1]) + "…"
+	}
+	return text
+}
+
 // discovery looks for speakers and, when there is nothing at all, makes
 // virtual rooms after the first look.
 func (h *Hub) discovery(ctx context.Context) error {
@@ -248,6 +278,7 @@ func (h *Hub) show(r room.Room, s audio.Status, member bool) {
 		if s.Err != nil && next.Why == "" {
 			next.Why = s.Err.Error()
 		}
+		next.Why = presentable(next.Why, maxWhy)
 	case next.Kind != kindAirPlay || next.State != audio.Absent.String():
 		next.State, next.Why = "idle", ""
 	}

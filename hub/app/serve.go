@@ -26,6 +26,7 @@ type servers struct {
 	remote *http.Server
 	addr   net.Addr
 	guard  *guard.Guard
+	socket string // path of the remote's socket
 }
 
 // drain bounds how long open requests may take to end.
@@ -51,14 +52,15 @@ func (h *Hub) serve(code func(string)) (*servers, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(h.parts.ctx, "tcp", h.cfg.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("page: %w (another address: --listen)", err)
+		return nil, fmt.Errorf("page: %w (choose another address with --listen, e.g. --listen :8081)", err)
 	}
-	sock, err := listenSocket(h.parts.ctx, filepath.Join(h.cfg.State, SocketName))
+	path := filepath.Join(h.cfg.State, SocketName)
+	sock, err := listenSocket(h.parts.ctx, path)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("remote: %w", err), ln.Close())
 	}
 	ctx, cancel := context.WithCancel(h.parts.ctx)
-	s := &servers{cancel: cancel, addr: ln.Addr(), guard: g}
+	s := &servers{cancel: cancel, addr: ln.Addr(), guard: g, socket: path}
 	s.page = h.server(ctx, g.Wrap(mux))
 	s.remote = h.server(ctx, api.New(api.Config{Hub: h, Owner: func(*http.Request) bool { return true }, Logger: h.log}))
 	h.parts.wg.Go(func() { h.served("page", s.page.Serve(ln)) })
@@ -79,24 +81,34 @@ func (h *Hub) served(name string, err error) {
 	}
 }
 
-// listenSocket opens the remote's socket for this user alone. A socket that
-// nobody answers is left over from a crash; one that answers is another hub
-// on the same state folder.
-func listenSocket(ctx context.Context, path string) (net.Listener, error) {
-	var d net.Dialer
-	if c, err := d.DialContext(ctx, "unix", path); err == nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("another hub runs on this state folder (%s)", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "unix", path)
+// maxSocket is what the path of a socket may have, in bytes (unix(7)).
+const maxSocket = 107
+
+// listenSocket opens the remote's socket for this user alone. One that lies
+// there is left over from a crash: the state folder is ours. It is made in a
+// private folder and then moved, so that at no instant anybody else can open
+// it.
+func listenSocket(ctx context.Context, path string) (ln *net.UnixListener, err error) {
+	private, err := os.MkdirTemp(filepath.Dir(path), ".ctl")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
+	born := filepath.Join(private, "s")
+	if n := max(len(born), len(path)); n > maxSocket {
+		return nil, fmt.Errorf("the path %s is too long for a socket by %d bytes; give a shorter --state", path, n-maxSocket)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "unix", born)
+	if err != nil {
+		return nil, err
+	}
+	ln, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T is no socket", l), l.Close())
+	}
+	ln.SetUnlinkOnClose(false) // it would remove the old name
+	if err := errors.Join(os.Chmod(born, 0o600), os.Rename(born, path)); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil
@@ -128,6 +140,9 @@ func (s *servers) close(ctx context.Context) error {
 		if err := x.Shutdown(ctx); err != nil {
 			all = append(all, x.Close())
 		}
+	}
+	if err := os.Remove(s.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		all = append(all, err)
 	}
 	return errors.Join(all...)
 }

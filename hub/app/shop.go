@@ -103,12 +103,17 @@ func (h *Hub) keepBrowsing(ctx context.Context) error {
 	last := "" // a fault is logged once, not every second
 	for {
 		pause := browseEvery
-		if err := h.browse(ctx); err != nil && ctx.Err() == nil {
+		switch err := h.browse(ctx); {
+		case err != nil && ctx.Err() == nil:
 			if text := err.Error(); text != last {
 				h.log.Warn("catalogue", "err", err)
 				last = text
 			}
 			pause = browseSoon
+		case last != "":
+			last = ""
+			h.log.Info("catalogue: the platform answers again")
+			h.money.poke()
 		}
 		if len(h.house.State().Library) == 0 {
 			pause = browseSoon
@@ -125,11 +130,11 @@ func (h *Hub) browse(ctx context.Context) error {
 	c, err := h.client.Catalog(ctx)
 	if err != nil {
 		if !errors.Is(err, fetch.ErrBusy) { // busy is a platform that is starting up
-			h.notice(unreachable)
+			h.notice(noticePlatform, unreachable)
 		}
 		return fmt.Errorf("catalogue: %w", err)
 	}
-	h.notice("")
+	h.notice(noticePlatform, "")
 	h.shelf.put(c.Items)
 	library := make([]room.Track, 0, len(c.Items))
 	for _, i := range c.Items {
@@ -144,10 +149,6 @@ func (h *Hub) browse(ctx context.Context) error {
 }
 
 const unreachable = "The music platform cannot be reached; what is paid for plays on."
-
-func (h *Hub) notice(text string) {
-	h.house.note(room.Noticed{Notice: text, Loading: h.house.State().Loading})
-}
 
 func sameLibrary(a, b []room.Track) bool {
 	if len(a) != len(b) {

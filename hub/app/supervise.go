@@ -79,6 +79,18 @@ func (s *supervisor) stop() {
 	s.wg.Wait()
 }
 
+// wait is a timer that ends early with done; it reports whether time passed.
+func wait(done <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-done:
+		return false
+	}
+}
+
 // guarded turns a bug in one part into that part's failure: the music of the
 // others plays on.
 func guarded(ctx context.Context, f func(context.Context) error) (err error) {

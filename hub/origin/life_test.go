@@ -25,8 +25,10 @@ import (
 	"sonahub/hub/origin"
 	"sonahub/hub/origin/origintest"
 	"sonahub/sne/fetch"
+	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/sale"
+	"sonahub/wallet/ffxs/token"
 )
 
 // TestRestartKeepsEverything closes a platform and opens it again on the same
@@ -110,6 +112,52 @@ func TestBundlesAreRenewedUnderway(t *testing.T) {
 	}
 	if res, _ := h.call("GET", "/sne/1/bundle/"+id.String(), nil); res.StatusCode != 404 {
 		t.Errorf("the old bundle after its grace: %d", res.StatusCode)
+	}
+}
+
+// TestVoucherOutlivesItsKeySet redeems a voucher and shows it again when its
+// key set signs nothing new any more: a hub whose answer was lost gets the
+// same units, and another voucher for that key set is refused.
+func TestVoucherOutlivesItsKeySet(t *testing.T) {
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixNano())
+	now := func() time.Time { return time.Unix(0, clock.Load()) }
+	o, _ := shop(t, func(c *origin.Config) { c.NoOpus, c.Clock = true, now })
+	h := newHubAt(t, o, now)
+	var codes [2]string
+	for i := range codes {
+		var err error
+		if codes[i], err = o.Voucher(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := h.blind(100)
+	set := h.set
+	if _, err := h.TopUp(t.Context(), set, b.bytes(t), codes[0]); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := h.KeySet(t.Context(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms, err := token.ParseKeySet(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.Store(terms.IssueUntil.Add(time.Hour).UnixNano())
+	if err := o.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	late := newHubAt(t, o, now)
+	evals, err := late.TopUp(t.Context(), set, b.bytes(t), codes[0])
+	if err != nil {
+		t.Fatalf("the same voucher and blinds again: %v", err)
+	}
+	late.finish(b, evals)
+	_, err = late.TopUp(t.Context(), set, b.bytes(t), codes[1])
+	wantCode(t, "another voucher", err, message.CodeKeySet)
+	if a := audit(t, o); a.VoucherUnitsRedeemed != 100 {
+		t.Errorf("%d units were given", a.VoucherUnitsRedeemed)
 	}
 }
 

@@ -187,7 +187,8 @@ func (o *Origin) grant(ctx context.Context, g message.Range, amount uint64, eval
 	return out, nil
 }
 
-// topUp answers a TOPUP by voucher.
+// topUp answers a TOPUP by voucher. What is booked is answered again, also
+// when its key set signs nothing new any more.
 func (o *Origin) topUp(ctx context.Context, body []byte) (message.Kind, []byte, error) {
 	t, err := message.ParseTopUp(body)
 	if err != nil {
@@ -200,8 +201,13 @@ func (o *Origin) topUp(ctx context.Context, body []byte) (message.Kind, []byte, 
 	if err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
 	}
+	blinds := sha256.Sum256(append(t.KeySet[:], t.Blinds...))
+	repeat, err := o.books.Redeemed(ctx, code, blinds)
+	if err != nil {
+		return 0, nil, err
+	}
 	m, ok := o.ring.Mint(t.KeySet)
-	if !ok || !o.c.Clock().Before(m.Terms().IssueUntil) {
+	if !ok || (!repeat && !o.c.Clock().Before(m.Terms().IssueUntil)) {
 		return 0, nil, refusal(message.CodeKeySet)
 	}
 	units, err := mint.Units(t.Blinds)
@@ -212,7 +218,6 @@ func (o *Origin) topUp(ctx context.Context, body []byte) (message.Kind, []byte, 
 	if err != nil {
 		return 0, nil, tokenRefusal(err, message.CodeBadRequest)
 	}
-	blinds := sha256.Sum256(append(t.KeySet[:], t.Blinds...))
 	switch err := o.books.RedeemVoucher(ctx, code, int64(units), blinds); {
 	case errors.Is(err, books.ErrVoucher):
 		return 0, nil, refusal(message.CodeCredential)

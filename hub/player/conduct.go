@@ -3,6 +3,7 @@ package player
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"sonahub/hub/audio"
@@ -34,16 +35,30 @@ func (p *Player) conduct() {
 func (p *Player) end() {
 	p.silence()
 	p.dropReader()
-	p.run, p.prev = nil, nil
+	p.run, p.earlier = nil, nil
 	p.collect()
 }
 
 // results is the reader's channel while there is room for another block.
 func (p *Player) results() <-chan result {
-	if p.reader == nil || p.pending != nil || p.ended || p.failure != nil {
+	if p.reader == nil || p.ended || p.failure != nil || len(p.pending) > 0 && p.enough() {
 		return nil
 	}
 	return p.reader.out
+}
+
+// enough reports whether what is read can bridge the time until more is: if
+// it is to begin a run or to end a silence, a few frames would be an underrun
+// at once.
+func (p *Player) enough() bool {
+	if p.ended || p.failure != nil || p.run != nil && !p.starved && p.run.format == p.pending[0].block.Format {
+		return true
+	}
+	var length time.Duration
+	for _, r := range p.pending {
+		length += r.block.Frames().Duration(r.block.Rate)
+	}
+	return length >= startWith
 }
 
 // take receives what the reader has.
@@ -55,7 +70,8 @@ func (p *Player) take(r result) {
 		p.failure = r.err
 	default:
 		p.tracks[r.track] = true
-		p.pending = &r
+		r.index += p.reader.moved
+		p.pending = append(p.pending, r)
 	}
 }
 
@@ -63,19 +79,19 @@ func (p *Player) take(r result) {
 // Here the second half of the audio path runs: source, gain (a fade, or
 // nothing), timeline, outputs.
 func (p *Player) fill() {
-	for p.pending != nil && !p.held && p.ready(p.pending) {
+	for len(p.pending) > 0 && !p.held && p.ready(&p.pending[0]) {
 		frames := p.run.format.Rate.Frames
 		if p.run.end >= p.run.timeline.Pos(p.now().Add(p.lead()+reserve)) {
 			return
 		}
-		src := p.pending.block
+		src := p.pending[0].block
 		part := src.Slice(src.At, src.At+frames(grid))
 		b := &audio.Block{Format: part.Format, At: p.run.end, PCM: part.PCM}
 		p.run.keep(b)
 		sounding := p.run.fadeIn(b)
 		p.each(func(o audio.Output) error { return o.Write(sounding) })
-		if p.pending.block = src.Slice(part.End(), src.End()); p.pending.block == nil {
-			p.pending = nil
+		if p.pending[0].block = src.Slice(part.End(), src.End()); p.pending[0].block == nil {
+			p.pending = slices.Delete(p.pending, 0, 1)
 		}
 	}
 }
@@ -85,6 +101,9 @@ func (p *Player) fill() {
 // before has to play out first.
 func (p *Player) ready(r *result) bool {
 	if (p.run == nil || p.starved) && p.joining > 0 && p.now() < p.joinedBy {
+		return false
+	}
+	if !p.enough() {
 		return false
 	}
 	if p.run == nil || p.run.format != r.block.Format {
@@ -111,7 +130,7 @@ func (p *Player) change(f audio.Format) bool {
 			return false
 		}
 		at = max(at, end)
-		p.prev = p.run
+		p.earlier = append(p.earlier, p.run)
 	}
 	p.run = &run{format: f, soft: -1}
 	p.run.timeline = p.run.at(0, at)
@@ -157,11 +176,16 @@ func (p *Player) silence() {
 	if p.run == nil || p.starved && p.run.heard >= p.run.end {
 		return
 	}
-	p.listen()
-	stop := p.now().Add(stopAfter)
-	at := min(max(p.run.timeline.Pos(stop), p.run.timeline.At, p.run.heard), p.run.end)
-	p.quiet = min(p.run.timeline.Instant(at), stop)
-	p.run.heard = at
+	at := min(max(p.run.timeline.At, p.run.heard), p.run.end)
+	if p.listen() { // otherwise nobody heard what has passed
+		stop := p.now().Add(stopAfter)
+		at = min(max(at, p.run.timeline.Pos(stop)), p.run.end)
+		p.quiet = min(p.run.timeline.Instant(at), stop)
+		if n := len(p.earlier); n > 0 { // no output takes back what was written before a change of format
+			p.quiet = max(p.quiet, p.earlier[n-1].timeline.Instant(p.earlier[n-1].end))
+		}
+		p.run.heard = at
+	}
 	p.run.timeline = p.run.at(at, p.now().Add(far))
 	p.each(func(o audio.Output) error { return o.Flush(at, p.run.timeline) })
 }
@@ -176,7 +200,7 @@ func (p *Player) cut() {
 	}
 	p.tell()
 	p.run.truncate(p.run.heard)
-	p.run.spans, p.prev = nil, nil
+	p.run.spans, p.earlier = nil, nil
 	p.starved = true
 }
 
@@ -202,17 +226,24 @@ func (p *Player) place() (int, time.Duration) {
 			return s.index, (s.from + p.run.heard - s.at).Duration(p.run.format.Rate)
 		}
 	}
-	return p.reader.index, p.reader.from
+	return p.reader.place(), p.reader.from
 }
 
 // collect closes tracks that nobody needs any more.
 func (p *Player) collect() {
 	for t := range p.tracks {
-		if p.run.has(t) || p.prev.has(t) || p.pending != nil && p.pending.track == t ||
-			p.reader != nil && p.reader.current() == t {
+		if p.wants(t) {
 			continue
 		}
 		delete(p.tracks, t)
 		p.joins.Go(func() { _ = t.Close() })
 	}
+}
+
+// wants reports whether something of a track is still to be read, written or
+// heard.
+func (p *Player) wants(t Track) bool {
+	has := func(r *run) bool { return r.has(t) }
+	return p.run.has(t) || slices.ContainsFunc(p.earlier, has) || p.reader != nil && p.reader.current() == t ||
+		slices.ContainsFunc(p.pending, func(r result) bool { return r.track == t })
 }

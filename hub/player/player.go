@@ -13,6 +13,7 @@ import (
 // Track is one opened piece of music.
 type Track interface {
 	audio.Source
+	ID() string // what it is called in the queue
 	Format() audio.Format
 	From() audio.Pos   // position in the track of the first frame read
 	Total() audio.Pos  // length of the whole track in frames
@@ -34,6 +35,7 @@ type Playlist interface {
 // Heard says what the group plays.
 type Heard struct {
 	Index    int           // place in the queue
+	Track    string        // its id
 	Position time.Duration // in the track, at the instant At
 	At       audio.Instant
 	Quality  string
@@ -61,6 +63,7 @@ const (
 	tight     = 150 * time.Millisecond // less than this beyond the lead is an underrun to come
 	startPlus = 10 * time.Millisecond  // the conductor's own work between reading a clock and writing
 	stopAfter = 120 * time.Millisecond // from a pause to silence: what outputs have handed on by then is heard
+	startWith = 300 * time.Millisecond // a run begins with so much sound or more
 	joinGrace = 250 * time.Millisecond // a member that joins has told its lead by then
 	patience0 = time.Second            // from the first wait to telling people of it
 )
@@ -84,10 +87,10 @@ type Player struct {
 	// All below is owned by the conductor.
 	outputs  []*output
 	run      *run
-	prev     *run           // the run before, while it still sounds
+	earlier  []*run         // the runs before, while they still sound, oldest first
 	reader   *reader        // nil = nothing is loaded
 	tracks   map[Track]bool // delivered and not closed yet
-	pending  *result        // read, not yet (wholly) written
+	pending  []result       // read, not yet (wholly) written
 	held     bool           // paused
 	starved  bool           // nothing is written beyond what sounded; the next block is anchored anew
 	quiet    audio.Instant  // when the last sound that was not taken back has ended
@@ -162,6 +165,8 @@ func (p *Player) Resume() {
 		case p.run != nil && p.run.heard < p.run.end:
 			p.anchor(p.run.heard)
 			p.rewrite(p.run.heard)
+		case p.run != nil: // all that was written has sounded
+			p.starved = true
 		}
 	})
 }
@@ -181,28 +186,6 @@ func (p *Player) halt() {
 		p.reader.hold(true)
 	}
 	p.silence()
-}
-
-// Requeue says that the queue has changed behind the track that plays.
-func (p *Player) Requeue() {
-	p.ask(func() {
-		if p.reader == nil {
-			return
-		}
-		p.reader.forgetNext()
-		if p.run == nil || p.prev != nil {
-			return
-		}
-		at, index := p.run.upcoming(p.now())
-		switch {
-		case index >= 0: // some of the old next track is written already
-			p.run.truncate(at)
-			p.each(func(o audio.Output) error { return o.Flush(at, p.run.at(at, p.run.timeline.Instant(at))) })
-			p.swapReader(index+1, 0)
-		case p.ended:
-			p.swapReader(p.run.lastIndex()+1, 0)
-		}
-	})
 }
 
 // Attach adds a member to the group's sound on the given output. A join that

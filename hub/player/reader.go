@@ -18,24 +18,26 @@ const preloadWait = 2 * time.Second
 type result struct {
 	block *audio.Block
 	track Track
-	index int
+	index int   // place in the queue, as the reader counts
 	err   error // io.EOF: the queue is at its end
 }
 
 // reader reads the queue from one place on, track after track.
 type reader struct {
-	list  Playlist
-	index int // where it began
-	from  time.Duration
-	out   chan result
+	list Playlist
+	from time.Duration // place in the first track
+	out  chan result
 
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu   sync.Mutex
-	held bool
-	cur  Track // being read
-	next Track // opened ahead, or nil
+	mu    sync.Mutex
+	held  bool
+	index int   // place in the queue of the track that is read, as it was when the reader began
+	moved int   // by how much changes of the queue moved all places since
+	edits int   // counts changes of the queue
+	cur   Track // being read, nil between tracks
+	next  Track // opened ahead, or nil
 }
 
 func (p *Player) newReader(index int, from time.Duration) *reader {
@@ -49,34 +51,44 @@ func (p *Player) newReader(index int, from time.Duration) *reader {
 // that was delivered belongs to the conductor; others are closed here.
 func (r *reader) run(ctx context.Context) {
 	defer close(r.done)
-	defer r.forgetNext()
-	index, from := r.index, r.from
-	for {
+	defer func() { shut(r.forgetNext()) }()
+	for from := r.from; ; from = 0 {
 		t := r.takeNext()
 		if t == nil {
 			var err error
-			if t, err = r.list.Open(ctx, index, from); err != nil {
-				r.send(ctx, result{index: index, err: err})
+			if t, err = r.list.Open(ctx, r.place(), from); err != nil {
+				r.send(ctx, result{err: err})
 				return
 			}
 		}
 		r.setCurrent(t)
-		delivered, err := r.read(ctx, t, index)
+		delivered, err := r.read(ctx, t)
+		r.setCurrent(nil)
 		if !delivered {
-			_ = t.Close()
+			shut(t)
 		}
 		if !errors.Is(err, io.EOF) {
-			r.send(ctx, result{index: index, err: err})
+			r.send(ctx, result{err: err})
 			return
 		}
-		index, from = index+1, 0
+		r.advance()
+	}
+}
+
+// shut closes a track, which may wait for a purchase under way.
+func shut(t Track) {
+	if t != nil {
+		_ = t.Close()
 	}
 }
 
 // read delivers one track to its end and reports whether the conductor got
 // any of it.
-func (r *reader) read(ctx context.Context, t Track, index int) (delivered bool, err error) {
+func (r *reader) read(ctx context.Context, t Track) (delivered bool, err error) {
 	ahead := t.Format().Rate.Frames(preload)
+	r.mu.Lock()
+	index := r.index
+	r.mu.Unlock()
 	for {
 		b, err := t.Read(ctx)
 		if err != nil {
@@ -87,9 +99,30 @@ func (r *reader) read(ctx context.Context, t Track, index int) (delivered bool, 
 		}
 		delivered = true
 		if t.Total()-b.End() < ahead {
-			r.openNext(ctx, index+1)
+			r.openNext(ctx)
 		}
 	}
+}
+
+// place is the queue's place of the track that is read.
+func (r *reader) place() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.index + r.moved
+}
+
+// advance goes on to the next track.
+func (r *reader) advance() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.index++
+}
+
+// shift moves all places, because the queue has changed before them.
+func (r *reader) shift(by int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moved += by
 }
 
 func (r *reader) send(ctx context.Context, x result) bool {
@@ -104,13 +137,14 @@ func (r *reader) send(ctx context.Context, x result) bool {
 func (r *reader) setCurrent(t Track) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cur = t
-	t.Hold(r.held)
+	if r.cur = t; t != nil {
+		t.Hold(r.held)
+	}
 }
 
-func (r *reader) openNext(ctx context.Context, index int) {
+func (r *reader) openNext(ctx context.Context) {
 	r.mu.Lock()
-	have := r.next != nil
+	have, edits, index := r.next != nil, r.edits, r.index+r.moved+1
 	r.mu.Unlock()
 	if have {
 		return
@@ -122,9 +156,13 @@ func (r *reader) openNext(ctx context.Context, index int) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.next = t
-	t.Hold(r.held)
+	if edits == r.edits {
+		r.next = t
+		t.Hold(r.held)
+		t = nil
+	}
+	r.mu.Unlock()
+	shut(t) // the queue has changed meanwhile: another one may follow
 }
 
 func (r *reader) takeNext() Track {
@@ -135,14 +173,18 @@ func (r *reader) takeNext() Track {
 	return t
 }
 
-// forgetNext drops the track that was opened ahead: another one follows now.
-func (r *reader) forgetNext() {
-	if t := r.takeNext(); t != nil {
-		_ = t.Close()
-	}
+// forgetNext gives up the track that was opened ahead, or is being opened:
+// another one may follow now. The caller closes it; nil = there was none.
+func (r *reader) forgetNext() Track {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.next
+	r.next = nil
+	r.edits++
+	return t
 }
 
-// current is the track that is being read, nil before the first.
+// current is the track that is being read, nil between tracks.
 func (r *reader) current() Track {
 	r.mu.Lock()
 	defer r.mu.Unlock()

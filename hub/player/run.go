@@ -36,23 +36,16 @@ func (r *run) spanAt(p audio.Pos) *span {
 	return nil
 }
 
-// upcoming finds a track that is written and not yet heard: where it begins,
-// and the queue's place before it; -1 if there is none.
-func (r *run) upcoming(now audio.Instant) (audio.Pos, int) {
-	p := r.timeline.Pos(now)
+// upcoming finds where the next track begins that is written and not yet
+// heard.
+func (r *run) upcoming(now audio.Instant) (at audio.Pos, ok bool) {
+	p := max(r.timeline.Pos(now), r.heard)
 	for i := 1; i < len(r.spans); i++ {
 		if r.spans[i].at > p {
-			return r.spans[i].at, r.spans[i-1].index
+			return r.spans[i].at, true
 		}
 	}
-	return 0, -1
-}
-
-func (r *run) lastIndex() int {
-	if len(r.spans) == 0 {
-		return -1
-	}
-	return r.spans[len(r.spans)-1].index
+	return 0, false
 }
 
 // keep adds a block to the history.
@@ -130,6 +123,14 @@ func (r *run) tell() {
 			s.track.Heard(s.from + end - s.at)
 		}
 	}
+}
+
+// all returns the run's spans; a nil run has none.
+func (r *run) all() []span {
+	if r == nil {
+		return nil
+	}
+	return r.spans
 }
 
 // has reports whether the track has a span in the run; a nil run has none.

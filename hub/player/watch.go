@@ -1,6 +1,7 @@
 package player
 
 import (
+	"slices"
 	"time"
 
 	"sonahub/hub/audio"
@@ -42,10 +43,10 @@ func (p *Player) watch() {
 // listen moves on what was heard, if a speaker says that it plays.
 func (p *Player) listen() (playing bool) {
 	now := p.now()
-	if p.prev != nil && now >= p.run.timeline.Zero {
-		p.prev.heard = p.prev.end
-		p.prev.tell()
-		p.prev = nil
+	for len(p.earlier) > 0 && now >= p.earlier[0].timeline.Instant(p.earlier[0].end) {
+		p.earlier[0].heard = p.earlier[0].end
+		p.earlier[0].tell()
+		p.earlier = slices.Delete(p.earlier, 0, 1)
 	}
 	p.each(func(o audio.Output) error {
 		for _, s := range o.Status() {
@@ -63,15 +64,17 @@ func (p *Player) listen() (playing bool) {
 
 // sounding is the run that is heard at present.
 func (p *Player) sounding() *run {
-	if p.prev != nil {
-		return p.prev
+	if len(p.earlier) > 0 {
+		return p.earlier[0]
 	}
 	return p.run
 }
 
 // tell lets the tracks know how far they were heard.
 func (p *Player) tell() {
-	p.prev.tell()
+	for _, r := range p.earlier {
+		r.tell()
+	}
 	p.run.tell()
 }
 
@@ -86,14 +89,14 @@ func (p *Player) report(now audio.Instant) {
 	}
 	p.said = now
 	p.Listener.Heard(Heard{
-		Index: s.index, Position: (s.from + r.heard - s.at).Duration(r.format.Rate), At: now, Quality: s.track.Quality(),
+		Index: s.index, Track: s.track.ID(), Position: (s.from + r.heard - s.at).Duration(r.format.Rate), At: now, Quality: s.track.Quality(),
 	})
 }
 
 // finished handles the end of the queue and of a failed track, once all that
 // is written has sounded.
 func (p *Player) finished(now audio.Instant) bool {
-	if p.pending != nil || !p.ended && p.failure == nil {
+	if len(p.pending) > 0 || !p.ended && p.failure == nil {
 		return false
 	}
 	if p.run != nil && !p.starved && now < p.run.timeline.Instant(p.run.end) {
@@ -104,11 +107,13 @@ func (p *Player) finished(now audio.Instant) bool {
 		return true
 	}
 	if p.run != nil {
-		p.run.heard = p.run.end
+		for _, r := range append(p.earlier, p.run) {
+			r.heard = r.end
+		}
 		p.tell()
 	}
 	p.dropReader()
-	p.run, p.prev, p.starved = nil, nil, false
+	p.run, p.earlier, p.starved = nil, nil, false
 	p.Listener.Ended()
 	return true
 }
@@ -126,7 +131,7 @@ func (p *Player) giveUp(err error) {
 // lookAhead sees an underrun coming and turns it into a fade: the last
 // moment of what is written goes out softly instead of breaking off.
 func (p *Player) lookAhead(now audio.Instant) {
-	if p.pending != nil || p.ended || p.run.end > p.run.timeline.Pos(now.Add(p.lead()+tight)) {
+	if len(p.pending) > 0 || p.ended || p.run.end > p.run.timeline.Pos(now.Add(p.lead()+tight)) {
 		return
 	}
 	p.quiet = p.run.timeline.Instant(p.run.end)

@@ -18,6 +18,7 @@ type (
 	Heard struct {
 		Group    string
 		Index    int
+		Track    string // id of the item, so that news older than a change of the queue are told apart
 		Position time.Duration
 		At       time.Time
 		Rung     string
@@ -67,7 +68,7 @@ func (h *House) note(e Event) bool {
 	case Found:
 		return h.found(e.Room)
 	case Stocked:
-		h.Library = slices.Clone(e.Library)
+		h.stock(e.Library)
 		return true
 	case Noticed:
 		same := h.Notice == e.Notice && h.Loading == e.Loading
@@ -110,6 +111,23 @@ func (h *House) note(e Event) bool {
 	return false
 }
 
+// stock takes a new library and what it now knows of tracks that are queued
+// already, such as a length that was unknown before.
+func (h *House) stock(library []Track) {
+	h.Library = slices.Clone(library)
+	known := make(map[string]Track, len(library))
+	for _, t := range library {
+		known[t.ID] = t
+	}
+	for _, g := range h.Groups {
+		for i, t := range g.Queue.Items {
+			if now, ok := known[t.ID]; ok {
+				g.Queue.Items[i] = now
+			}
+		}
+	}
+}
+
 func (h *House) found(r Room) bool {
 	if old, err := h.room(r.ID); err == nil {
 		before := *old
@@ -136,7 +154,7 @@ func (h *House) heard(e Heard) bool {
 	if err != nil || e.Index < 0 || e.Index >= len(g.Queue.Items) {
 		return false
 	}
-	if g.Transport != Playing && g.Transport != Waiting {
+	if g.Transport != Playing && g.Transport != Waiting || g.Queue.Items[e.Index].ID != e.Track {
 		return false
 	}
 	g.Transport, g.Why = Playing, ""

@@ -135,13 +135,16 @@ func TestRefusals(t *testing.T) {
 
 func TestNote(t *testing.T) {
 	h, now := house(), time.Now()
-	if got := h.Note(Heard{Group: "main", Index: 1, At: now}); got.Version != h.Version {
+	if got := h.Note(Heard{Group: "main", Index: 1, Track: "b", At: now}); got.Version != h.Version {
 		t.Error("a stopped group was shown as playing")
 	}
 	h, _, _ = h.Apply(Play{}, now)
-	h = h.Note(Heard{Group: "main", Index: 1, Position: time.Second, At: now, Rung: "FLAC"})
+	h = h.Note(Heard{Group: "main", Index: 1, Track: "b", Position: time.Second, At: now, Rung: "FLAC"})
 	if g := h.Groups[0]; g.Transport != Playing || g.Queue.Current != 1 || g.PositionAt(now.Add(time.Second)) != 2*time.Second {
 		t.Errorf("after Heard: %+v", g)
+	}
+	if got := h.Note(Heard{Group: "main", Index: 1, Track: "c", At: now}); got.Version != h.Version {
+		t.Error("news from before a change of the queue were believed")
 	}
 	h = h.Note(Waits{"main", "platform does not answer"})
 	if g := h.Groups[0]; g.Transport != Waiting || g.Why == "" {
@@ -154,6 +157,11 @@ func TestNote(t *testing.T) {
 	h = h.Note(Found{Room{ID: "l", Name: "Living", Volume: 90, Group: "main", Speaker: Speaker{State: "ready"}}})
 	if r, _ := h.Room("l"); r.Volume != 25 || r.Group != "" || r.Name != "Living" {
 		t.Errorf("news of a known room changed more than its name and speaker: %+v", r)
+	}
+	before := h
+	h = h.Note(Stocked{[]Track{{ID: "b", Length: time.Hour}}})
+	if h.Groups[0].Queue.Items[1].Length != time.Hour || before.Groups[0].Queue.Items[1].Length != time.Minute {
+		t.Errorf("after Stocked: %+v", h.Groups[0].Queue.Items)
 	}
 	h = h.Note(Ended{"main"})
 	if h.Groups[0].Transport != Stopped {

@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver registers itself
+	"modernc.org/sqlite" // the driver registers itself
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*.sql
@@ -27,8 +29,20 @@ var migrations embed.FS
 // Store is an open house file. It is safe for concurrent use.
 type Store struct{ db *sql.DB }
 
+// ErrDamaged says that the file is no house file any more: a power cut on a
+// bad card, or something else wrote over it. Nothing was changed in it.
+var ErrDamaged = errors.New("the file is damaged")
+
 // Open opens or makes the file at path (0600).
 func Open(ctx context.Context, path string) (*Store, error) {
+	// SQLite would make the file by the umask; -wal and -shm take its mode.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
@@ -36,11 +50,42 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	db.SetMaxOpenConns(1)
 	s := &Store{db}
-	if err := s.migrate(ctx); err != nil {
+	err = s.check(ctx)
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// check reads the whole file once. It is small, and damage that is found here
+// does not come up in the middle of the music.
+func (s *Store) check(ctx context.Context) error {
+	var said string
+	err := s.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&said)
+	switch {
+	case Damaged(err):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
+		return err
+	case said != "ok":
+		return fmt.Errorf("%w: %s", ErrDamaged, said)
+	}
+	return nil
+}
+
+// Damaged reports whether SQLite says that a file, this package's or another
+// one's, is not what it wrote.
+func Damaged(err error) bool {
+	var fault *sqlite.Error
+	if !errors.As(err, &fault) {
+		return false
+	}
+	code := fault.Code() & 0xff // without the detail
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 }
 
 // Close writes everything out.

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -81,5 +84,47 @@ func TestStrangePlace(t *testing.T) {
 	}
 	if _, p, err := s.Group(t.Context(), "main"); err != nil || p.Current != 0 || p.Position != 0 {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestDamagedFile wants damage to be told from other faults, wherever in the
+// file it is, and the file to be nobody else's to read. To see it fail: leave
+// out check.
+func TestDamagedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "house.db")
+	s := open(t, path)
+	var queue []room.Track
+	for range 500 { // some pages
+		queue = append(queue, room.Track{ID: "a track with a long name", Title: "a title"})
+	}
+	if err := s.SaveQueue(t.Context(), "main", queue); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func([]byte) []byte{
+		"head":   func(b []byte) []byte { copy(b, "not a house file"); return b },
+		"middle": func(b []byte) []byte { copy(b[4096:], make([]byte, len(b)-4096)); return b },
+		"cut":    func(b []byte) []byte { return b[:5000] },
+	} {
+		spoiled := filepath.Join(t.TempDir(), "house.db")
+		if err := os.WriteFile(spoiled, spoil(bytes.Clone(good)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(t.Context(), spoiled); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "no", "folder")); err == nil || errors.Is(err, ErrDamaged) {
+		t.Errorf("a missing folder: %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/sale"
-	"sonahub/sne/wire"
 	"sonahub/wallet"
 )
 
@@ -49,6 +48,9 @@ func (s *Source) buy(ctx context.Context) {
 			}
 			s.fetchAhead(ctx, next, l.rung)
 			continue
+		}
+		if overtaken(err) {
+			continue // what is owned is looked up again
 		}
 		if damaged(err) {
 			if bad++; bad >= badTries && s.dropRung() {
@@ -180,7 +182,7 @@ func passing(err error) bool {
 	case errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &refusal):
-		return refusal.Code == message.CodeBusy || refusal.Code == message.CodeRate || refusal.Code == message.CodeInternal
+		return later(refusal)
 	case errors.As(err, &exposure):
 		return true
 	case damaged(err):
@@ -188,6 +190,18 @@ func passing(err error) bool {
 	}
 	var f *fetch.Error
 	return errors.As(err, &f) && !errors.Is(err, fetch.ErrGone)
+}
+
+// later reports a refusal that says nothing of the goods or the money.
+func later(e *message.Error) bool {
+	return e.Code == message.CodeBusy || e.Code == message.CodeRate || e.Code == message.CodeInternal
+}
+
+// overtaken reports that somebody else bought what was to be bought. It cannot
+// happen twice for the same epochs: what is owned is asked for first.
+func overtaken(err error) bool {
+	var overlap *wallet.OverlapError
+	return errors.Is(err, errMeanwhile) || errors.As(err, &overlap)
 }
 
 // damaged reports bytes that came and did not verify.
@@ -254,6 +268,3 @@ func (s *Source) fetchAhead(ctx context.Context, next uint64, r Rung) {
 		s.stock.ahead(ctx, h, next, r.R)
 	}
 }
-
-// id is the item's broadcast id.
-func (s *Source) id() wire.ID { return s.cfg.Item.ID }

@@ -274,7 +274,7 @@ func TestRoomCap(t *testing.T) {
 	if len(over) == 0 || over[0] != "kitchen" {
 		t.Fatalf("over their cap: %v", over)
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		t.Errorf("the study, which has its own cap, did not hear the end: %v at %v", err, end.Duration(44100))
 	}
 }

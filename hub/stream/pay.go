@@ -30,7 +30,7 @@ func (s *Source) owned(ctx context.Context, epoch uint64, n int) (*wallet.Proof,
 			continue
 		}
 		asked[r.Tier] = true
-		open, err := s.cfg.Payer.Owned(ctx, s.cfg.Root, s.id().String(), r.Tier)
+		open, err := s.cfg.Payer.Owned(ctx, s.cfg.Root, s.ID(), r.Tier)
 		if err != nil {
 			return nil, 0, fmt.Errorf("ledger: %w", err)
 		}
@@ -60,7 +60,7 @@ func (s *Source) pay(ctx context.Context, own *wallet.Proof, rung Rung, records 
 		switch {
 		case err == nil || errors.As(err, &bad) && grant != nil:
 			return payment{grant: grant}, nil
-		case !errors.As(err, &refusal):
+		case !errors.As(err, &refusal) || later(refusal):
 			return payment{}, fmt.Errorf("opening: %w", err)
 		}
 		s.cfg.Item.FreeEpochs = 0 // had before in this session: it is paid for now
@@ -77,7 +77,7 @@ func (s *Source) buyNow(ctx context.Context, rung Rung, records []*manifest.Reco
 	}
 	intent := wallet.Intent{
 		Goods: wallet.Goods{
-			Root: s.cfg.Root, Broadcast: s.id().String(), Tier: rung.Tier,
+			Root: s.cfg.Root, Broadcast: s.ID(), Tier: rung.Tier,
 			First: records[0].Number, N: len(records), Epoch: s.every,
 		},
 		Price: price(rung.MsatPerS, frames, uint64(s.format.Rate)),
@@ -86,15 +86,24 @@ func (s *Source) buyNow(ctx context.Context, rung Rung, records []*manifest.Reco
 		intent.Rooms = s.cfg.Rooms()
 		proof, err := s.cfg.Payer.Buy(ctx, intent)
 		var cap *wallet.CapError
-		if errors.As(err, &cap) && cap.Cap == wallet.CapRoom && s.cfg.OverCap != nil && s.cfg.OverCap(cap) {
+		if errors.As(err, &cap) && cap.Cap == wallet.CapRoom && s.cfg.OverCap != nil && s.cfg.OverCap(cap) && len(s.cfg.Rooms()) > 0 {
 			continue // that room is silent now; the others play on
 		}
 		if err != nil {
 			return payment{}, err
 		}
+		if proof.First != intent.First || proof.N != intent.N {
+			return payment{}, errMeanwhile
+		}
 		return s.redeem(ctx, proof, records)
 	}
 }
+
+// errMeanwhile: another source of the same piece, such as the one before a
+// seek, has bought other goods with these epochs in them. A proof is shown with
+// its own goods alone: with any others the platform would refuse it, and the
+// hub would take money for unspent that is about to be spent.
+var errMeanwhile = errors.New("stream: bought meanwhile")
 
 // within narrows n to what the exposure window lets be paid at once. One epoch
 // is always tried: the payer itself refuses what is too much.

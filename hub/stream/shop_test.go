@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"testing"
@@ -105,7 +106,7 @@ func listen(ctx context.Context, src *stream.Source) ([]int32, error) {
 	var pcm []int32
 	for {
 		b, err := src.Read(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return pcm, nil
 		}
 		if err != nil {

@@ -155,6 +155,9 @@ func (s *Source) snap(p audio.Pos) audio.Pos {
 	return p
 }
 
+// ID is the broadcast's id.
+func (s *Source) ID() string { return s.cfg.Item.ID.String() }
+
 // Format is the broadcast's own format.
 func (s *Source) Format() audio.Format { return s.format }
 
@@ -204,6 +207,7 @@ func (s *Source) lot(ctx context.Context, first uint64, n int) (*lot, error) {
 	}
 	paid, err := s.pay(ctx, own, rung, records)
 	if err != nil {
+		s.stock.giveBack(records, rung.R, objects)
 		return nil, err
 	}
 	defer paid.grant.Erase()

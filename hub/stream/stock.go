@@ -62,14 +62,19 @@ func (s *stock) take(ctx context.Context, records []*manifest.Record, rendition 
 		})
 	}
 	if err := g.Wait(); err != nil {
-		for i, o := range out { // what came is kept for the next try
-			if o != nil {
-				s.put(keyOf(records[i], rendition), o)
-			}
-		}
+		s.giveBack(records, rendition, out)
 		return nil, err
 	}
 	return out, nil
+}
+
+// giveBack keeps objects for the next try; those that did not come are nil.
+func (s *stock) giveBack(records []*manifest.Record, rendition uint16, objects [][]byte) {
+	for i, o := range objects {
+		if o != nil {
+			s.put(keyOf(records[i], rendition), o)
+		}
+	}
 }
 
 func (s *stock) get(ctx context.Context, r *manifest.Record, rendition uint16) ([]byte, error) {

@@ -48,6 +48,12 @@ func (v View) group() room.Group {
 	return g
 }
 
+// playing is the id of the current piece, "" if there is none.
+func (v View) playing() string {
+	t, _ := v.group().Track()
+	return t.ID
+}
+
 // wants says that the group plays or tries to, so that the button is "pause".
 func (v View) wants() bool {
 	t := v.group().Transport
@@ -111,6 +117,15 @@ func look(r room.Room) string {
 		return "room on"
 	}
 	return "room"
+}
+
+// remark is the class of a speaker's sentence: a warning when it does not
+// work, a note when it does (why it is not bit for bit).
+func remark(s room.Speaker) string {
+	if s.State == "playing" || s.State == "ready" || s.State == "idle" {
+		return "note"
+	}
+	return "why"
 }
 
 // position is how far the piece is, in milliseconds.

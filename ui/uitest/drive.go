@@ -110,7 +110,7 @@ func drive(t *testing.T, tab context.Context, s Site) {
 	press(t, tab, `#bar [formaction="/do/next"]`, "the next piece is on", func() bool { return s.main().Queue.Current == at+1 })
 	Until(t, "the page shows the next piece", func() bool {
 		track, _ := s.main().Track()
-		return Shows(tab, fmt.Sprintf(`document.querySelector("#seek")?.dataset.track === %q`, track.ID))
+		return Shows(tab, fmt.Sprintf(`document.querySelector("#now")?.dataset.track === %q`, track.ID))
 	})
 	press(t, tab, `#toggle[formaction="/do/pause"]`, "it pauses", func() bool { return s.main().Transport == room.Paused })
 	Until(t, "the page shows the pause", func() bool { return Shows(tab, `document.querySelector('#toggle[formaction="/do/play"]')`) })

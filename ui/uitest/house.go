@@ -23,6 +23,7 @@ func Evening(now time.Time) room.House {
 		piece("lamp", "Lamplighters", "Old Tram Quartet", "Line 9", 1, 254*time.Second, 60, "FLAC 16 bit 44.1 kHz"),
 		piece("rain", "Rain on the Terminus", "Old Tram Quartet", "Line 9", 2, 338*time.Second, 60, "FLAC 16 bit 44.1 kHz"),
 	}
+	library[1].Length = 0 // not known yet
 	library[2].BroughtDown = true
 	library[3].Art, library[4].Art = "dusk", "dusk"
 	return room.House{
@@ -35,7 +36,7 @@ func Evening(now time.Time) room.House {
 			{ID: "bath", Name: "Bathroom", Volume: 20, Silent: "Its cap for today is reached: 100 of 100 sat.",
 				Speaker: room.Speaker{Kind: "airplay", State: "idle", Evidence: "measured", Address: "192.0.2.14"}},
 			{ID: "kitchen", Name: "Kitchen", Volume: 35, Group: "main",
-				Speaker: room.Speaker{Kind: "airplay", State: "playing", Evidence: "derived", Address: "192.0.2.11"}},
+				Speaker: room.Speaker{Kind: "airplay", State: "playing", Evidence: "derived", Why: "The volume is set by the hub (-19.2 dB).", Address: "192.0.2.11"}},
 			{ID: "living", Name: "Living room", Volume: 48, Group: "main",
 				Speaker: room.Speaker{Kind: "jack", State: "playing", Evidence: "measured", BitExact: true}},
 			{ID: "study", Name: "Study", Volume: 25, Muted: true,

@@ -154,7 +154,8 @@ func obey(h room.House, e room.Effect) room.House {
 
 func plays(h room.House, group string, from time.Duration) room.House {
 	g, _ := h.Group(group)
-	h = h.Note(room.Heard{Group: g.ID, Index: g.Queue.Current, Position: from, At: time.Now(), Rung: "FLAC lossless"})
+	track, _ := g.Track()
+	h = h.Note(room.Heard{Group: g.ID, Index: g.Queue.Current, Track: track.ID, Position: from, At: time.Now(), Rung: "FLAC lossless"})
 	return speak(h, g.ID, "playing")
 }
 

@@ -8,18 +8,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sonahub/hub/api"
 	"sonahub/hub/app"
-	"sonahub/wallet"
+	"sonahub/hub/cmd/console"
 )
 
 const ctlUsage = `usage: sonahub ctl COMMAND [--state DIR] [--json]
@@ -44,42 +44,52 @@ type remote struct {
 
 func ctl(ctx context.Context, args []string, out io.Writer) error {
 	cfg := app.DefaultConfig()
-	fs := flag.NewFlagSet("sonahub ctl", flag.ContinueOnError)
-	fs.StringVar(&cfg.State, "state", os.Getenv("SONAHUB_STATE"), "the hub's state folder (default ~/.local/share/sonahub, or SONAHUB_STATE)")
-	asJSON := fs.Bool("json", false, "answer in JSON")
-	words, err := interleaved(fs, args)
+	flags := flag.NewFlagSet("sonahub ctl", flag.ContinueOnError)
+	flags.StringVar(&cfg.State, "state", os.Getenv("SONAHUB_STATE"), "the hub's state folder (default ~/.local/share/sonahub, or SONAHUB_STATE)")
+	asJSON := flags.Bool("json", false, "answer in JSON")
+	words, err := interleaved(flags, args, out)
 	if err != nil {
 		return err
 	}
 	if len(words) == 0 {
 		return errors.New(ctlUsage)
 	}
-	if cfg.State == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return err
-		}
-		cfg.State = filepath.Join(home, ".local", "share", "sonahub")
+	state, err := cfg.StateFolder()
+	if err != nil {
+		return err
 	}
-	socket := filepath.Join(cfg.State, app.SocketName)
 	r := &remote{out: out, json: *asJSON, http: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			c, err := d.DialContext(ctx, "unix", socket)
-			if err != nil {
-				return nil, fmt.Errorf("no hub answers at %s; is `sonahub serve` running for this user, with this --state?", socket)
-			}
-			return c, nil
-		},
+		DisableKeepAlives: true, // one command, then the process ends
+		DialContext:       dialer(filepath.Join(state, app.SocketName)),
 	}}}
 	return r.run(ctx, words[0], words[1:])
 }
 
+// dialer connects to the hub's socket, whatever the address.
+func dialer(socket string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, "unix", socket)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, &noHubError{fmt.Sprintf("the socket %s belongs to another user; run this as the user of the hub", socket)}
+		}
+		if err != nil {
+			return nil, &noHubError{fmt.Sprintf("no hub answers at %s; is it running for this user, with this --state?", socket)}
+		}
+		return c, nil
+	}
+}
+
+// noHubError says that there is nobody to speak to.
+type noHubError struct{ text string }
+
+func (e *noHubError) Error() string { return e.text }
+
 // interleaved lets flags stand before and after the words.
-func interleaved(fs *flag.FlagSet, args []string) ([]string, error) {
+func interleaved(fs *flag.FlagSet, args []string, out io.Writer) ([]string, error) {
 	var words []string
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := console.Parse(fs, args, ctlUsage, out); err != nil {
 			return nil, err
 		}
 		if fs.NArg() == 0 {
@@ -91,36 +101,28 @@ func interleaved(fs *flag.FlagSet, args []string) ([]string, error) {
 }
 
 func (r *remote) run(ctx context.Context, command string, words []string) error {
-	want := map[string]int{"volume": 2, "join": 1, "leave": 1, "seek": 1}[command]
-	if len(words) != want {
-		return errors.New(ctlUsage)
+	want, known := map[string]int{"status": 0, "rooms": 0, "spent": 0, "play": 0, "pause": 0, "next": 0, "previous": 0,
+		"volume": 2, "join": 1, "leave": 1, "seek": 1}[command]
+	if !known {
+		return fmt.Errorf("there is no command %q\n%s", command, ctlUsage)
 	}
-	body := map[string]any{}
+	if len(words) != want {
+		return fmt.Errorf("%s takes %d words behind it, not %d\n%s", command, want, len(words), ctlUsage)
+	}
+	var body map[string]any
+	var err error
 	switch command {
 	case "status", "rooms", "spent":
 		return r.show(ctx, command)
-	case "play", "pause", "next", "previous":
 	case "seek":
-		s, err := strconv.ParseFloat(words[0], 64)
-		if err != nil || s < 0 || s > 1e7 {
-			return fmt.Errorf("seek wants seconds, not %q", words[0])
-		}
-		body["to_ms"] = int64(s * 1000)
+		body, err = seekBody(words[0])
 	case "volume":
-		n, err := strconv.Atoi(words[1])
-		if err != nil {
-			return fmt.Errorf("volume wants a number from 0 to 100, not %q", words[1])
-		}
-		body["percent"] = n
-		fallthrough
+		body, err = r.volumeBody(ctx, words[0], words[1])
 	case "join", "leave":
-		id, err := r.room(ctx, words[0])
-		if err != nil {
-			return err
-		}
-		body["room"] = id
-	default:
-		return errors.New(ctlUsage)
+		body, err = r.roomBody(ctx, words[0], command == "join")
+	}
+	if err != nil {
+		return err
 	}
 	if err := r.post(ctx, command, body); err != nil {
 		return err
@@ -128,23 +130,58 @@ func (r *remote) run(ctx context.Context, command string, words []string) error 
 	return r.show(ctx, "status")
 }
 
-// room finds a room's id by its id or name.
-func (r *remote) room(ctx context.Context, word string) (string, error) {
-	if word == "all" {
-		return word, nil
+// maxSeek is a day, in seconds.
+const maxSeek = 86400
+
+func seekBody(word string) (map[string]any, error) {
+	s, err := strconv.ParseFloat(word, 64)
+	if err != nil || !(s >= 0 && s <= maxSeek) {
+		return nil, fmt.Errorf("seek wants seconds from the start of the piece, such as 90, not %q", word)
+	}
+	return map[string]any{"to_ms": int64(s * 1000)}, nil
+}
+
+func (r *remote) volumeBody(ctx context.Context, word, percent string) (map[string]any, error) {
+	n, err := strconv.Atoi(percent)
+	if err != nil || n < 0 || n > 100 {
+		return nil, fmt.Errorf("volume wants a number from 0 to 100, not %q", percent)
+	}
+	body, err := r.roomBody(ctx, word, false)
+	if err != nil {
+		return nil, err
+	}
+	body["percent"] = n
+	return body, nil
+}
+
+// roomBody finds a room by its id or its name; all may stand for every room.
+func (r *remote) roomBody(ctx context.Context, word string, all bool) (map[string]any, error) {
+	if all && word == "all" {
+		return map[string]any{"room": word}, nil
 	}
 	s, _, err := r.state(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var names []string
+	var named, there []string
 	for _, x := range s.Rooms {
-		if x.ID == word || strings.EqualFold(x.Name, word) {
-			return x.ID, nil
+		if x.ID == word {
+			return map[string]any{"room": x.ID}, nil
 		}
-		names = append(names, x.Name)
+		if strings.EqualFold(x.Name, word) {
+			named = append(named, x.ID)
+		}
+		there = append(there, fmt.Sprintf("%s (%s)", x.ID, x.Name))
 	}
-	return "", fmt.Errorf("there is no room %q; there are: %s", word, strings.Join(names, ", "))
+	switch {
+	case len(named) == 1:
+		return map[string]any{"room": named[0]}, nil
+	case len(named) > 1:
+		return nil, fmt.Errorf("several rooms are called %q; say which by its id: %s", word, strings.Join(named, ", "))
+	case len(there) == 0:
+		return nil, fmt.Errorf("there is no room %q; the hub has found none yet", word)
+	}
+	return nil, fmt.Errorf("there is no room %q; there are: %s", word, strings.Join(there, ", "))
 }
 
 func (r *remote) post(ctx context.Context, command string, body map[string]any) error {
@@ -175,8 +212,12 @@ func (r *remote) do(ctx context.Context, method, path string, body []byte) ([]by
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := r.http.Do(req)
+	var nobody *noHubError
+	if errors.As(err, &nobody) {
+		return nil, nobody // without the HTTP round it
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the hub does not answer: %w", err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -191,85 +232,4 @@ func (r *remote) do(ctx context.Context, method, path string, body []byte) ([]by
 		return nil, errors.New(strings.TrimSpace(p.Message + " " + p.Next))
 	}
 	return nil, fmt.Errorf("the hub answers %s", resp.Status)
-}
-
-// show prints one view of the state, in words or as JSON.
-func (r *remote) show(ctx context.Context, what string) error {
-	s, _, err := r.state(ctx)
-	if err != nil {
-		return err
-	}
-	if r.json {
-		var view any = s
-		switch what {
-		case "rooms":
-			view = s.Rooms
-		case "spent":
-			view = s.Spending
-		}
-		enc := json.NewEncoder(r.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(view)
-	}
-	w := tabwriter.NewWriter(r.out, 0, 4, 2, ' ', 0)
-	switch what {
-	case "rooms":
-		printRooms(w, s)
-	case "spent":
-		printSpent(w, s)
-	default:
-		printStatus(w, s)
-	}
-	return w.Flush()
-}
-
-func printStatus(w io.Writer, s api.State) {
-	for _, g := range s.Groups {
-		fmt.Fprintf(w, "%s", g.Transport)
-		if g.Current < len(g.Queue) {
-			t := g.Queue[g.Current]
-			at := time.Duration(g.PositionMs) * time.Millisecond
-			fmt.Fprintf(w, "\t%q by %q\t%v of %v\t%s", t.Title, t.Artist, at.Round(time.Second),
-				(time.Duration(t.LengthMs) * time.Millisecond).Round(time.Second), g.Rung)
-		}
-		if g.Why != "" {
-			fmt.Fprintf(w, "\t%s", g.Why)
-		}
-		fmt.Fprintln(w)
-	}
-	if s.Notice != "" {
-		fmt.Fprintln(w, s.Notice)
-	}
-	printRooms(w, s)
-}
-
-func printRooms(w io.Writer, s api.State) {
-	for _, r := range s.Rooms {
-		volume := fmt.Sprintf("%d %%", r.Volume)
-		if r.Muted {
-			volume += " muted"
-		}
-		why := r.Speaker.Why
-		if r.Silent != "" {
-			why = r.Silent
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s (%s)\t%s\t%s\n", r.ID, r.Name, r.Speaker.State, r.Speaker.Evidence, volume, why)
-	}
-}
-
-func printSpent(w io.Writer, s api.State) {
-	if s.Spending == nil {
-		fmt.Fprintln(w, "the hub does not say")
-		return
-	}
-	m := s.Spending
-	for _, row := range []struct {
-		name string
-		msat int64
-	}{
-		{"today bought", m.DayBoughtMsat}, {"today heard", m.DayHeardMsat}, {"this hour", m.HourSpentMsat},
-		{"in flight", m.InFlightMsat}, {"left", m.BalanceMsat}, {"cap per hour", m.HourCapMsat}, {"cap per day", m.DayCapMsat}, {"cap per room and day", m.RoomCapMsat},
-	} {
-		fmt.Fprintf(w, "%s\t%v\n", row.name, wallet.Msat(row.msat))
-	}
 }

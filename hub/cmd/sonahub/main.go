@@ -15,9 +15,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
-	"time"
 
 	"sonahub/hub/app"
 	"sonahub/hub/cmd/console"
@@ -28,7 +28,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == jack.ChildArg {
 		os.Exit(jack.Child(os.Stdin, os.Stdout, os.Args[2:]))
 	}
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "sonahub:", err)
 		os.Exit(1)
 	}
@@ -36,77 +36,86 @@ func main() {
 
 const usage = `usage:
   sonahub serve [--config FILE] [--origin sne://...] [flags]
-  sonahub ctl status|rooms|spent|play|pause|next|previous|volume|join|leave ... [--json]
+  sonahub ctl status|rooms|spent|play|pause|next|previous|seek|volume|join|leave ... [--json]
 "sonahub serve -h" and "sonahub ctl -h" say more.`
 
-func run(args []string) error {
+func run(args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
 	switch args[0] {
 	case "serve":
-		return serve(args[1:])
+		return serve(args[1:], stdout, stderr)
 	case "ctl":
-		return ctl(context.Background(), args[1:], os.Stdout)
+		return ctl(context.Background(), args[1:], stdout)
+	case "-h", "--help", "help":
+		fmt.Fprintln(stdout, usage)
+		return nil
 	}
-	return errors.New(usage)
+	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
 }
 
-func serve(args []string) error {
-	cfg := app.DefaultConfig()
+// settings is what file and flags say.
+type settings struct {
+	hub           app.Config
+	file          string
+	show, verbose bool
+}
+
+func (s *settings) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("sonahub serve", flag.ContinueOnError)
-	file := fs.String("config", "", "configuration file (TOML); flags win over it")
-	show := fs.Bool("print-config", false, "print the configuration that would be used and end")
-	verbose := fs.Bool("verbose", false, "log more")
-	fs.StringVar(&cfg.Origin, "origin", cfg.Origin, "sne:// URL of the music platform")
-	fs.BoolVar(&cfg.Plain, "plain", cfg.Plain, "speak http to the platform (own platform at home)")
-	console.HubFlags(fs, &cfg)
-	if err := parse(fs, args, file, &cfg); err != nil {
+	fs.StringVar(&s.file, "config", "", "configuration file (TOML); flags win over it")
+	fs.BoolVar(&s.show, "print-config", false, "print the configuration that would be used, as a file, and end")
+	fs.BoolVar(&s.verbose, "verbose", false, "log more")
+	fs.StringVar(&s.hub.Origin, "origin", s.hub.Origin, "sne:// URL of the music platform")
+	fs.BoolVar(&s.hub.Plain, "plain", s.hub.Plain, "speak http to the platform (own platform at home)")
+	console.HubFlags(fs, &s.hub)
+	return fs
+}
+
+// parse reads the flags to find the file, then the file over the defaults,
+// then the flags over the file.
+func parse(args []string, stdout io.Writer) (settings, error) {
+	const about = "usage: sonahub serve [--config FILE] [--origin sne://...] [flags]\nruns the hub until SIGTERM or SIGINT; a second one ends it at once"
+	first := settings{hub: app.DefaultConfig()}
+	fs := first.flags()
+	if err := console.Parse(fs, args, about, stdout); err != nil {
+		return first, err
+	}
+	if fs.NArg() > 0 {
+		return first, fmt.Errorf("unexpected argument %q (sonahub serve -h lists the flags)", fs.Arg(0))
+	}
+	if first.file == "" {
+		return first, nil
+	}
+	s := settings{hub: app.DefaultConfig()}
+	if err := app.LoadConfig(first.file, &s.hub); err != nil {
+		return s, err
+	}
+	return s, console.Parse(s.flags(), args, about, stdout)
+}
+
+func serve(args []string, stdout, stderr io.Writer) error {
+	s, err := parse(args, stdout)
+	if err != nil {
 		return err
 	}
-	if *show {
-		return cfg.Print(os.Stdout)
+	if s.show {
+		if s.hub.State, err = s.hub.StateFolder(); err != nil {
+			return err
+		}
+		if s.hub.Origin != "" { // without one it is a file to begin with
+			if err := s.hub.Check(); err != nil {
+				return err
+			}
+		}
+		return s.hub.Print(stdout)
 	}
-	level := slog.LevelInfo
-	if *verbose {
+	level := slog.LevelWarn
+	if s.verbose {
 		level = slog.LevelDebug
 	}
 	ctx, stop := console.Signals(context.Background())
 	defer stop()
-	url := ""
-	hub, err := app.Open(ctx, cfg, app.Options{
-		Log: app.NewLogger(os.Stderr, level),
-		Code: func(code string) {
-			if url != "" {
-				fmt.Printf("new one-time code: %s\n", code)
-			}
-		},
-	})
-	if err != nil {
-		return err
-	}
-	url = hub.URL()
-	fmt.Printf("page: %s   one-time code for the first phone: %s\n", url, hub.Code())
-	console.Narrate(ctx, os.Stdout, hub, 30*time.Second)
-	fmt.Println("closing down; once more to end at once")
-	return hub.Close(context.Background())
-}
-
-// parse reads flags, then the file they name, then the flags again, so that
-// flags win.
-func parse(fs *flag.FlagSet, args []string, file *string, cfg *app.Config) error {
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	}
-	if *file == "" {
-		return nil
-	}
-	cfg.Rooms, cfg.Speakers = nil, nil
-	if err := app.LoadConfig(*file, cfg); err != nil {
-		return err
-	}
-	return fs.Parse(args)
+	return console.Run(ctx, stdout, s.hub, app.NewLogger(stderr, level))
 }

@@ -10,6 +10,7 @@ type Verdict struct {
 	Good     int     // of them, those that correlate as demanded
 	MinCorr  float64 // worst correlation of a window
 	Slips    int     // frames that the room left out or put in to correct its clock
+	Off      int     // how far, in frames, any part lies from where the start puts it
 	Equal    bool    // every sample is the source's, from first to last
 }
 
@@ -22,6 +23,7 @@ const (
 	seekMax = 44100        // frames into the source that may be missing at the start
 	seekBy  = 1000
 	sure    = 0.999
+	far     = 4410 // frames: 0.1 s
 )
 
 // Compare looks for the source (stereo, 16 bit, noise-like) in a recording.
@@ -34,8 +36,11 @@ func Compare(source, played []int16, demand float64) Verdict {
 	}
 	v.Equal = equal(source, played, v.Start)
 	v.Dropouts = dropouts(played, max(v.Start, 0), min(len(played)/2, v.Start+len(source)/2))
-	lag := v.Start
+	lag, lost := v.Start, false
 	for at := 0; at+window <= len(source)/2; at += window {
+		if lost {
+			lag = regain(source[2*at:2*(at+needle)], played, at, lag)
+		}
 		var sum moments
 		for sub := at; sub < at+window; sub += step {
 			m, l := follow(source[2*sub:2*(sub+step)], played, sub, lag)
@@ -45,10 +50,11 @@ func Compare(source, played []int16, demand float64) Verdict {
 				v.Slips += l - lag
 			}
 			lag = l
+			v.Off = max(v.Off, lag-v.Start, v.Start-lag)
 			sum.add(m)
 		}
 		v.Windows++
-		if sum.corr() >= demand {
+		if lost = sum.corr() < demand; !lost {
 			v.Good++
 		}
 		v.MinCorr = min(v.MinCorr, sum.corr())
@@ -75,6 +81,19 @@ func follow(want, played []int16, at, lag int) (moments, int) {
 		}
 	}
 	return best, where
+}
+
+// regain looks for a piece of the source again after a window in which it was
+// lost: a room that fell silent may go on elsewhere.
+func regain(want, played []int16, at, lag int) int {
+	for d := range far {
+		for _, l := range []int{lag + d, lag - d} {
+			if equal(want, played, at+l) {
+				return l
+			}
+		}
+	}
+	return lag
 }
 
 func dropouts(played []int16, from, to int) int {

@@ -41,7 +41,7 @@ func (r *Rig) Capture() (*Recording, error) {
 	if n := len(r.of(Pulse)); n > 0 {
 		cmd, err := part(roomSpec{Tree: r.tree, Dir: r.dir, Command: []string{"/usr/bin/parec",
 			"-s", "unix:/lab/pulse.sock", "-d", "lab.monitor", "--raw", "--rate=44100", "--format=s16le",
-			fmt.Sprintf("--channels=%d", 2*n), "--channel-map=" + channelMap(n), "--no-remix", "--latency-msec=50"}})
+			fmt.Sprintf("--channels=%d", 2*n), "--channel-map=" + channelMap(n), "--no-remix", "--latency-msec=500"}})
 		if err != nil {
 			return nil, errors.Join(err, rec.end())
 		}

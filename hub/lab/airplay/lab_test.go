@@ -175,100 +175,6 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// stalls watches how long this machine stands still: a bare timer thread is
-// late by so much, whatever the sender does.
-func stalls(ctx context.Context) (worst func() time.Duration) {
-	result := make(chan time.Duration, 1)
-	go func() {
-		var most time.Duration
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for last := time.Now(); ; {
-			select {
-			case <-ctx.Done():
-				result <- most
-				return
-			case now := <-tick.C:
-				most = max(most, now.Sub(last))
-				last = now
-			}
-		}
-	}()
-	return func() time.Duration { return <-result }
-}
-
-// forgiven is a standstill of the machine after which a lost minute proves
-// nothing; the minute is then played again.
-const (
-	forgiven = 200 * time.Millisecond
-	attempts = 4
-)
-
-// TestRoomsPlay plays a minute in a room that follows its sound card and in
-// one that corrects nothing.
-func TestRoomsPlay(t *testing.T) {
-	h := start(t, 2, Options{Backends: []Backend{Pulse, Pipe}})
-	h.join()
-	for i := 1; ; i++ {
-		figures, worst, err := h.minute()
-		if err == nil {
-			t.Log("LAB airplay: " + figures)
-			return
-		}
-		t.Logf("attempt %d: %s: %v", i, figures, err)
-		if worst < forgiven || i == attempts {
-			t.Fatal("the rooms did not play what was sent")
-		}
-	}
-}
-
-// minute plays a minute and judges it. It also returns how long the machine
-// stood still meanwhile.
-func (h *house) minute() (figures string, worst time.Duration, err error) {
-	const seconds, demand = 60, 0.99
-	pcm, want := source(seconds)
-	rec, err := h.rig.Capture()
-	if err != nil {
-		h.Fatal(err)
-	}
-	line := h.soon(0)
-	if err := h.out.Start(h.Context(), cd(), line); err != nil {
-		h.Fatal(err)
-	}
-	watched, done := context.WithCancel(h.Context())
-	defer done()
-	still, used := stalls(watched), processor()
-	h.feed(pcm, line, seconds*44100)
-	h.await(audio.Playing)
-	used = processor() - used
-	for _, s := range h.out.Status() {
-		if !s.BitExact || s.Evidence != audio.Derived {
-			h.Errorf("%+v", s)
-		}
-	}
-	h.until(line.Instant(seconds * 44100).Add(time.Second))
-	done()
-	worst = still()
-	played, err := rec.Stop()
-	if err != nil {
-		h.Fatal(err)
-	}
-	heard, exact := Compare(want, played[0], demand), Compare(want, played[1], demand)
-	equal := "different"
-	if at := 2 * exact.Start; at >= 0 && at+len(want) <= len(played[1]) && hash(want) == hash(played[1][at:at+len(want)]) {
-		equal = "equal"
-	}
-	figures = fmt.Sprintf("rooms=%d seconds=%d dropouts=%d windows=%d/%d corr>=%.4f slips=%d hash=%s cpu=%.1f%% standstill=%dms",
-		len(h.ids), seconds, heard.Dropouts+exact.Dropouts, heard.Good, heard.Windows, heard.MinCorr, heard.Slips, equal,
-		100*used.Seconds()/(seconds-3), worst.Milliseconds())
-	// A room's own corrections are its affair, as long as they are small.
-	if heard.Dropouts+exact.Dropouts > 0 || heard.Slips > 882 ||
-		heard.Good < heard.Windows || heard.Windows != 2*seconds || equal != "equal" {
-		return figures, worst, fmt.Errorf("by PulseAudio %+v, by pipe %+v", heard, exact)
-	}
-	return figures, worst, nil
-}
-
 // TestPauseAndResume flushes what is on its way and goes on later: the room
 // falls silent at once, and the rest sounds whole and at its instant.
 func TestPauseAndResume(t *testing.T) {
@@ -325,4 +231,99 @@ func TestPauseAndResume(t *testing.T) {
 			t.Fatalf("%d frames into the pause there is still sound", i/2+2205)
 		}
 	}
+}
+
+// stalls watches how long this machine stands still: a bare timer thread is
+// late by so much, whatever the sender does.
+func stalls(ctx context.Context) (worst func() time.Duration) {
+	result := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-ctx.Done():
+				result <- most
+				return
+			case now := <-tick.C:
+				most = max(most, now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	return func() time.Duration { return <-result }
+}
+
+// forgiven is a standstill of the machine after which a lost minute proves
+// nothing; the minute is then played again.
+const (
+	forgiven = 60 * time.Millisecond
+	attempts = 5
+)
+
+// TestRoomsPlay plays a minute in a room that follows its sound card and in
+// one that corrects nothing.
+func TestRoomsPlay(t *testing.T) {
+	h := start(t, 2, Options{Backends: []Backend{Pulse, Pipe}})
+	h.join()
+	for i := 1; ; i++ {
+		figures, worst, err := h.minute()
+		if err == nil {
+			t.Log("LAB airplay: " + figures)
+			return
+		}
+		t.Logf("attempt %d: %s: %v", i, figures, err)
+		if worst < forgiven || i == attempts {
+			t.Fatal("the rooms did not play what was sent")
+		}
+	}
+}
+
+// minute plays a minute and judges it. It also returns how long the machine
+// stood still meanwhile.
+func (h *house) minute() (figures string, worst time.Duration, err error) {
+	const seconds, demand = 60, 0.99
+	pcm, want := source(seconds)
+	rec, err := h.rig.Capture()
+	if err != nil {
+		h.Fatal(err)
+	}
+	line := h.soon(0)
+	if err := h.out.Start(h.Context(), cd(), line); err != nil {
+		h.Fatal(err)
+	}
+	watched, done := context.WithCancel(h.Context())
+	defer done()
+	still, used := stalls(watched), processor()
+	h.feed(pcm, line, seconds*44100)
+	h.await(audio.Playing)
+	used = processor() - used
+	for _, s := range h.out.Status() {
+		if !s.BitExact || s.Evidence != audio.Derived {
+			h.Errorf("%+v", s)
+		}
+	}
+	h.until(line.Instant(seconds * 44100).Add(time.Second))
+	done()
+	worst = still()
+	played, err := rec.Stop()
+	if err != nil {
+		h.Fatal(err)
+	}
+	heard, exact := Compare(want, played[0], demand), Compare(want, played[1], demand)
+	equal := "different"
+	if at := 2 * exact.Start; at >= 0 && at+len(want) <= len(played[1]) && hash(want) == hash(played[1][at:at+len(want)]) {
+		equal = "equal"
+	}
+	figures = fmt.Sprintf("rooms=%d seconds=%d dropouts=%d windows=%d/%d corr>=%.4f slips=%d off=%.1fms hash=%s cpu=%.1f%% standstill=%dms",
+		len(h.ids), seconds, heard.Dropouts+exact.Dropouts, heard.Good, heard.Windows, heard.MinCorr, heard.Slips,
+		float64(heard.Off)/44.1, equal,
+		100*used.Seconds()/(seconds-3), worst.Milliseconds())
+	// A room's own corrections are its affair, as long as they are small.
+	if heard.Dropouts+exact.Dropouts > 0 || heard.Off > 882 ||
+		heard.Good < heard.Windows || heard.Windows != 2*seconds || equal != "equal" {
+		return figures, worst, fmt.Errorf("by PulseAudio %+v, by pipe %+v", heard, exact)
+	}
+	return figures, worst, nil
 }

@@ -154,6 +154,7 @@ publish-hinfo=no
 const shairportConf = `general = {
   name = "%s"; service_type = "%s"; mdns_backend = "avahi"; output_backend = "%s";
   airplay_device_id = 0x0200000001%02xL; interpolation = "basic";
+  audio_backend_buffer_desired_length_in_seconds = 0.6;
 };
 pulseaudio = { server = "unix:/lab/pulse.sock"; sink = "%s"; output_rate = 44100; output_format = "S16_LE"; output_channels = 2; };
 pipe = { name = "/lab/%s.pcm"; output_rate = 44100; output_format = "S16_LE"; output_channels = 2; };

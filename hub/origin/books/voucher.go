@@ -60,6 +60,21 @@ func (b *Books) Welcome(ctx context.Context, code string, units int64, address s
 	return err
 }
 
+// Redeemed reports whether the voucher was turned into exactly these blinds
+// before.
+func (b *Books) Redeemed(ctx context.Context, code string, blinds [32]byte) (bool, error) {
+	h := codeHash(code)
+	var before []byte
+	err := b.db.QueryRowContext(ctx, "SELECT blinds_hash FROM vouchers WHERE code_hash = ?", h[:]).Scan(&before)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("books: %w", err)
+	}
+	return before != nil && string(before) == string(blinds[:]), nil
+}
+
 // RedeemVoucher turns a voucher into the units of exactly these blinds. The
 // same blinds again are no error; others are ErrUsed.
 func (b *Books) RedeemVoucher(ctx context.Context, code string, units int64, blinds [32]byte) error {
