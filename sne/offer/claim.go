@@ -105,21 +105,21 @@ func (c *Claim) Check() error {
 	case !t.saltFits(&c.Salt):
 		return refuse("another salt")
 	}
-	if t.Goods == GoodsEpochs {
-		return t.named(c.Records)
-	}
-	if t.KeySet != message.KeySetID(c.KeySet) || t.BlindsHash != wire.ID(sha256.Sum256(c.Blinds)) {
-		return refuse("another keyset or other blinds")
-	}
-	return nil
+	return t.names(c)
 }
 
-// named checks that the records are those whose leaves the offer names.
-func (t *terms) named(records []*manifest.Record) error {
-	if len(records) != len(t.Leaves) {
+// names checks that the goods of a Claim are those whose hashes the offer has.
+func (t *terms) names(c *Claim) error {
+	if t.Goods == GoodsTokens {
+		if t.KeySet != message.KeySetID(c.KeySet) || t.BlindsHash != wire.ID(sha256.Sum256(c.Blinds)) {
+			return refuse("another keyset or other blinds")
+		}
+		return nil
+	}
+	if len(c.Records) != len(t.Leaves) {
 		return refuse("another number of epochs")
 	}
-	for i, rec := range records {
+	for i, rec := range c.Records {
 		leaf, err := rec.Leaf()
 		if err != nil {
 			return err

@@ -70,7 +70,7 @@ func (c *Claim) Marshal() ([]byte, error) {
 
 // ParseClaim reads a marshalled Claim and nothing after it. It is the hub's own
 // writing, so its signatures are not verified again (Check does that); the
-// records are held against the offer.
+// goods are held against the offer.
 func ParseClaim(raw []byte) (*Claim, error) {
 	r := wire.NewReader(raw)
 	r.Want8(1, "claim version")
@@ -97,12 +97,18 @@ func ParseClaim(raw []byte) (*Claim, error) {
 	}
 	if t.Goods == GoodsTokens {
 		c.KeySet, c.Blinds = r.X16(maxKeySet), r.X16(maxBlinds)
-		return c, r.Close()
+		err = r.Close()
+	} else {
+		c.Records, err = readRecords(r)
 	}
-	if c.Records, err = readRecords(r); err != nil {
+	if err == nil {
+		err = t.names(c)
+	}
+	if err != nil {
+		c.Erase()
 		return nil, err
 	}
-	return c, t.named(c.Records)
+	return c, nil
 }
 
 // readRecords reads the records of a Claim, which end it.

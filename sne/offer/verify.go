@@ -9,7 +9,6 @@ import (
 	"sonahub/sne/kdf"
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
-	"sonahub/sne/wire"
 )
 
 // MinLeft is how much of its lifetime an offer must have before it is paid: the
@@ -98,17 +97,11 @@ func Verify(o *message.Offer, w Want) (*Claim, error) {
 func (t *terms) sells(records []*manifest.Record) error {
 	first := records[0].Epoch
 	want := message.Range{Broadcast: first.Broadcast, Tier: first.Tier, First: first.Number, N: uint8(len(records))}
-	if t.Range != want || len(records) != len(t.Leaves) {
+	if t.Range != want {
 		return refuse("another range")
 	}
-	for i, rec := range records {
-		leaf, err := rec.Leaf()
-		if err != nil {
-			return err
-		}
-		if leaf != t.Leaves[i] {
-			return refuse("epochs of another manifest")
-		}
+	if err := t.names(&Claim{Records: records}); err != nil {
+		return err
 	}
 	if len(t.locked) != len(records)*hashLen+kdf.Overhead {
 		return refuse("lock of a wrong length")
@@ -126,12 +119,11 @@ func (t *terms) issues(w *Want) error {
 	if err != nil {
 		return err
 	}
+	if err := t.names(&Claim{KeySet: w.KeySet, Blinds: w.Blinds}); err != nil {
+		return err
+	}
 	units := x.shape.Units()
 	switch {
-	case t.KeySet != message.KeySetID(w.KeySet):
-		return refuse("another keyset")
-	case t.BlindsHash != wire.ID(sha256.Sum256(w.Blinds)):
-		return refuse("other blinds")
 	case uint64(t.Units) != units || t.AmountMsat != units*uint64(set.UnitMsat):
 		return refuse("another number of units")
 	case len(t.locked) != x.shape.EvalsSize()+kdf.Overhead:

@@ -1,7 +1,8 @@
 // Package snetest is a small origin in memory, for tests of the hub's side: one
 // closed broadcast in two tiers, the opening grant, and redemption, top-up and
-// swap that check shapes alone and evaluate nothing. It is no mint and no
-// shop: the reference platform is that.
+// swap that check shapes alone and evaluate nothing; offers are real, and paid
+// at a till in memory. It is no mint and no shop: the reference platform is
+// that.
 package snetest
 
 import (
