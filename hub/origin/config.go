@@ -11,14 +11,16 @@ import (
 
 	"sonahub/hub/origin/books"
 	"sonahub/hub/origin/ingest"
+	"sonahub/hub/origin/keyring"
 	"sonahub/hub/origin/publish"
 	"sonahub/wallet"
 )
 
 // Config is all there is to set. Zero values take the defaults.
 type Config struct {
-	State string // folder for everything that must be kept, made with mode 0700; required
-	Music string // folder of music; "" = the small album that it composes itself, in State/album
+	State string       // folder for everything that must be kept, made with mode 0700; required
+	Keys  keyring.Seal // what locks the secret keys; zero = a device key in State/device
+	Music string       // folder of music; "" = the small album that it composes itself, in State/album
 
 	Listener          net.Listener // where to serve; nil = Listen is opened
 	Listen            string       // address; "" = "127.0.0.1:0"
@@ -82,6 +84,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.State, err = filepath.Abs(c.State); err != nil {
 		return c, fmt.Errorf("origin: %w", err)
 	}
+	orDefault(&c.Keys.DeviceDir, filepath.Join(c.State, "device"))
 	orDefault(&c.Listen, "127.0.0.1:0")
 	orDefault(&c.Lossless, 500)
 	orDefault(&c.Opus, 300)

@@ -99,7 +99,7 @@ func (o *Origin) open(ctx context.Context) error {
 	if err = o.listen(); err != nil {
 		return err
 	}
-	if o.ring, err = keyring.Open(filepath.Join(o.c.State, "keys"), o.url.Host, o.c.Clock(), o.c.Logger); err != nil {
+	if o.ring, err = keyring.Open(ctx, filepath.Join(o.c.State, "keys"), o.url.Host, o.c.Keys, o.c.Clock(), o.c.Logger); err != nil {
 		return err
 	}
 	o.url.Root = o.ring.Root()

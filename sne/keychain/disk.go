@@ -210,3 +210,14 @@ func syncDir(dir string) error {
 	}
 	return nil
 }
+
+// EraseFile overwrites a file in place and unlinks it, for secrets that lay in
+// files before there was a keychain. A file that is not there is no error. What
+// overwriting is worth, see the package's limits.
+func EraseFile(path string) error { return disk{}.erase(path) }
+
+// ReplaceFile puts data at path, whole or not at all, with mode 0600, and
+// overwrites the blocks of the file that stood there.
+func ReplaceFile(path string, data []byte) error {
+	return disk{}.replace(path, data, func([]byte) error { return nil })
+}

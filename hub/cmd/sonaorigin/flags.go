@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 
 	"sonahub/hub/origin"
+	"sonahub/hub/origin/keyring"
 	"sonahub/wallet"
 )
 
@@ -18,6 +20,7 @@ var errUsage = errors.New("wrong flags")
 // settings is what the flags say. Amounts are msat per second.
 type settings struct {
 	Music, State, Listen, Host, Cert, Key string
+	DeviceKeys, PassphraseFile            string
 	Lossless, Opus                        int64
 	FreeEpochs                            int
 	Welcome                               uint
@@ -31,6 +34,8 @@ func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err e
 	f.SetOutput(stderr)
 	f.StringVar(&s.Music, "music", "", "folder of FLAC, WAV, MP3 and Ogg Vorbis files (default: an album that it composes)")
 	f.StringVar(&s.State, "state", defaultState(), "folder for keys, encrypted music and books")
+	f.StringVar(&s.DeviceKeys, "device-keys", "", "folder of the key that seals the secret keys (default: device in the state folder)")
+	f.StringVar(&s.PassphraseFile, "passphrase-file", "", "file whose first line seals the secret keys instead; so does the variable "+passphraseVar)
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:7680", "address to serve on")
 	f.StringVar(&s.Host, "host", "", "host name in the URL (default: the address)")
 	f.StringVar(&s.Cert, "cert", "", "TLS certificate file (default: plain HTTP, for loopback and private addresses)")
@@ -69,6 +74,40 @@ func defaultState() string {
 		base = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(base, "sonaorigin")
+}
+
+// passphraseVar may hold the passphrase. It is taken out of the environment, so
+// that no child gets it; the kernel still shows it to the owner.
+const passphraseVar = "SONAORIGIN_PASSPHRASE"
+
+const maxPassphrase = 1024 // bytes
+
+// seal reads the passphrase, if there is one. The caller clears its Text.
+func (s settings) seal() (keyring.Seal, error) {
+	seal := keyring.Seal{DeviceDir: s.DeviceKeys}
+	if text, ok := os.LookupEnv(passphraseVar); ok {
+		seal.Passphrase.Text = []byte(text)
+		if err := os.Unsetenv(passphraseVar); err != nil {
+			return seal, err
+		}
+	}
+	if s.PassphraseFile == "" {
+		return seal, nil
+	}
+	f, err := os.Open(s.PassphraseFile)
+	if err != nil {
+		return seal, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxPassphrase+1))
+	if err != nil {
+		return seal, err
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	if seal.Passphrase.Text = bytes.TrimSuffix(line, []byte("\r")); len(data) > maxPassphrase || len(line) == 0 {
+		return seal, fmt.Errorf("%s: its first line must be 1 to %d bytes long", s.PassphraseFile, maxPassphrase)
+	}
+	return seal, nil
 }
 
 func (s settings) config(log *slog.Logger) origin.Config {

@@ -25,7 +25,7 @@ import (
 func press(t *testing.T) (*Press, shelf.Track, *keyring.Ring) {
 	t.Helper()
 	dir := t.TempDir()
-	ring, err := keyring.Open(filepath.Join(dir, "keys"), "example.org", time.Now(), nil)
+	ring, err := keyring.Open(t.Context(), filepath.Join(dir, "keys"), "example.org", keyring.Seal{}, time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
