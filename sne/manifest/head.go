@@ -25,6 +25,7 @@ const maxEpochs = 1 << 40
 var (
 	ErrHead      = errors.New("sne: manifest head refused")
 	ErrStaleHead = errors.New("sne: manifest head is older than the one held") // a stale cache
+	ErrRevoked   = fmt.Errorf("%w: the creator's key was revoked", ErrHead)    // by the origin's Bundle
 )
 
 func refuse(what string) error { return fmt.Errorf("%w: %s", ErrHead, what) }
@@ -203,7 +204,7 @@ func VerifyHead(signed []byte, creator *composite.PublicKey, want Want) (*Head, 
 	case h.OriginRoot != want.OriginRoot:
 		return nil, refuse("another origin")
 	case slices.Contains(want.Dead, h.Creator):
-		return nil, refuse("the creator's key was revoked")
+		return nil, ErrRevoked
 	}
 	return h, nil
 }

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -83,7 +82,8 @@ type Client struct {
 	listing  *catalog.Catalog
 	heads    map[headKey]heldHead
 	creators map[wire.ID]*composite.PublicKey
-	edges    []*fetch.Client
+	edges    []*edge
+	liars    []string // URLs of edges that delivered something else than was recorded
 }
 
 type headKey struct {
@@ -151,30 +151,6 @@ func (c *Client) Pin() bundle.Pin {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pin
-}
-
-// setEdges takes over the URLs that a WELCOME names.
-func (c *Client) setEdges(urls []string) {
-	var edges []*fetch.Client
-	o := c.cfg.Fetch
-	o.Edge = true
-	addr, err := netip.ParseAddr(c.cfg.URL.Host)
-	o.PrivateEdge = err == nil && (addr.IsLoopback() || addr.IsPrivate()) || c.cfg.URL.Host == "localhost"
-	for _, u := range urls {
-		edge, err := fetch.New(u, o)
-		if err != nil {
-			c.log.Warn("edge ignored", "url", u, "err", err)
-			continue
-		}
-		edges = append(edges, edge)
-	}
-	c.mu.Lock()
-	old := c.edges
-	c.edges = edges
-	c.mu.Unlock()
-	for _, e := range old {
-		e.Close()
-	}
 }
 
 // Key is an epoch secret. It prints as "redacted"; Erase it when the epoch has

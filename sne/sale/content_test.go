@@ -170,6 +170,14 @@ func TestEdgesServeSegmentsAndMayFail(t *testing.T) {
 	for range 3 { // the origin steps in, and the edge is not asked again
 		hear(t, c, h, recs[1], grant.Keys[1])
 	}
+	g.ForgetSessions() // the next WELCOME names the liar once more
+	if grant, err = c.Grant(t.Context(), recs); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, c, h, recs[1], grant.Keys[1])
+	if got := c.Liars(); len(got) != 1 || got[0] != edge.URL {
+		t.Errorf("liars: %v", got)
+	}
 	if hits != 2 {
 		t.Fatalf("the edge was asked %d times", hits)
 	}

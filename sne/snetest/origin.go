@@ -39,6 +39,7 @@ const (
 	PriceMsatS = 100 // msat per second
 	UnitMsat   = 100
 	FreeEpochs = 2
+	nonce      = "snetest" // of the broadcast
 
 	LightningMsatS = 1000 // msat per second by Lightning, whose smallest sale is 1000 msat
 )
@@ -82,6 +83,7 @@ type Origin struct {
 	acts      int
 	corrupt   func(*message.Grant)
 	lie       Lie
+	live      *message.LiveIs
 }
 
 // Start makes an origin and serves it.
@@ -218,10 +220,10 @@ func PCM(tier uint16, epoch uint64, frames uint32) []byte {
 // publish seals the broadcast, signs its Heads and the catalogue.
 func (g *Origin) publish(o Options) {
 	g.tb.Helper()
-	var nonce [16]byte
-	copy(nonce[:], "snetest")
+	var own [16]byte
+	copy(own[:], nonce)
 	creator := g.Creator.Public().KeyID()
-	id := manifest.BroadcastID(creator, nonce)
+	id := manifest.BroadcastID(creator, own)
 	g.URL.Broadcast = id
 	const full = Rate * EpochMs / 1000
 	for tier := uint16(1); tier <= 2; tier++ {
@@ -234,7 +236,7 @@ func (g *Origin) publish(o Options) {
 		}
 		tree := must(manifest.NewTree(g.Records[tier]))(g.tb)
 		h := &manifest.Head{
-			Closed: true, Tier: tier, Nonce: nonce, OriginRoot: g.URL.Root, Rate: Rate, Channels: 2, Bits: 16, EpochMs: EpochMs,
+			Closed: true, Tier: tier, Nonce: own, OriginRoot: g.URL.Root, Rate: Rate, Channels: 2, Bits: 16, EpochMs: EpochMs,
 			TreeSize: tree.Size(), Root: tree.Root(), TotalFrames: uint64(o.Epochs)*full - full/2, Time: 1,
 		}
 		g.Trees[tier], g.Head[tier] = tree, h

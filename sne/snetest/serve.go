@@ -148,6 +148,13 @@ func (g *Origin) one(f message.Frame, base *kdf.Secret) (message.Frame, error) {
 	case message.KindHello:
 		body, err := (&message.Welcome{Edges: g.edges}).Marshal()
 		return message.Frame{Kind: message.KindWelcome, Body: body}, err
+	case message.KindLive:
+		ask, err := message.ParseLive(f.Body)
+		if err != nil || g.live == nil || ask.Tier != g.live.Tier {
+			return message.Frame{}, refuse(message.CodeNotFound)
+		}
+		body, err := g.live.Marshal()
+		return message.Frame{Kind: message.KindLiveIs, Body: body}, err
 	case message.KindBuy, message.KindTopUp, message.KindSwap:
 		hash := message.BodyHash(f.Kind, f.Body)
 		if a, ok := g.answers[hash]; ok {
