@@ -108,13 +108,9 @@ func poly1305(key, msg []byte) []byte {
 		acc.Mod(acc.Mul(acc, factor), p)
 		msg = msg[n:]
 	}
-	acc.Add(acc, s)
-	out := make([]byte, 17)
-	acc.FillBytes(append(out[:0], make([]byte, 17)...))
-	raw := acc.Bytes()
-	slices.Reverse(raw)
-	raw = append(raw, make([]byte, 16)...)
-	return raw[:16]
+	out := acc.Add(acc, s).FillBytes(make([]byte, 17))
+	slices.Reverse(out)
+	return out[:16]
 }
 
 func xor(key, nonce, text []byte) []byte {
