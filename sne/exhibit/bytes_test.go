@@ -93,7 +93,7 @@ func TestTooBig(t *testing.T) {
 }
 
 func TestFolder(t *testing.T) {
-	f := exhibit.Folder{Path: filepath.Join(t.TempDir(), "state", "exhibits"), Max: 2}
+	f := &exhibit.Folder{Path: filepath.Join(t.TempDir(), "state", "exhibits"), Max: 2}
 	all := files(t)
 	path := must(f.Save(all[0].raw))(t)
 	if again := must(f.Save(all[0].raw))(t); again != path {
@@ -118,7 +118,7 @@ func TestFolder(t *testing.T) {
 	if n := len(must(os.ReadDir(f.Path))(t)); n != 2 {
 		t.Errorf("%d files", n)
 	}
-	small := exhibit.Folder{Path: t.TempDir(), MaxBytes: int64(len(all[3].raw))}
+	small := &exhibit.Folder{Path: t.TempDir(), MaxBytes: int64(len(all[3].raw))}
 	must(small.Save(all[3].raw))(t)
 	if _, err := small.Save(all[0].raw); !errors.Is(err, exhibit.ErrFull) {
 		t.Errorf("over the bytes: %v", err)

@@ -1,12 +1,14 @@
 package exhibit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"sonahub/sne/wire"
 )
@@ -16,24 +18,23 @@ var ErrFull = errors.New("sne: no room for another exhibit")
 
 // Folder keeps exhibits as files, at most so many and so much. The first ones
 // stay: an origin that is blocked after its first fraud cannot push the proof
-// of it out.
+// of it out. It is safe for concurrent use.
 type Folder struct {
 	Path     string // made with mode 0700 when needed
 	Max      int    // files; default 64
 	MaxBytes int64  // of all files; default 64 MiB
+
+	mu sync.Mutex
 }
 
 const suffix = ".sne-exhibit"
 
 // Save writes an exhibit and returns its file. The same exhibit again is the
 // same file. Errors: ErrFull, those of the file system.
-func (f Folder) Save(raw []byte) (string, error) {
-	if f.Max == 0 {
-		f.Max = 64
-	}
-	if f.MaxBytes == 0 {
-		f.MaxBytes = 64 << 20
-	}
+func (f *Folder) Save(raw []byte) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	limit, most := cmp.Or(f.Max, 64), cmp.Or(f.MaxBytes, 64<<20)
 	t, _, err := split(raw)
 	if err != nil {
 		return "", err
@@ -49,14 +50,14 @@ func (f Folder) Save(raw []byte) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	if n >= f.Max || size+int64(len(raw)) > f.MaxBytes {
+	if n >= limit || size+int64(len(raw)) > most {
 		return "", ErrFull
 	}
 	return path, write(path, raw)
 }
 
 // used counts what lies in the folder; leftovers of a crash are taken away.
-func (f Folder) used() (n int, size int64, err error) {
+func (f *Folder) used() (n int, size int64, err error) {
 	entries, err := os.ReadDir(f.Path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("sne: exhibits: %w", err)
