@@ -1,8 +1,10 @@
 package keychain
 
 import (
+	"bytes"
 	"fmt"
 
+	"sonahub/sne/internal/secretmem"
 	"sonahub/sne/kdf"
 	"sonahub/sne/wire"
 )
@@ -63,7 +65,12 @@ func fileKey(key, kek *kdf.Secret, h header) error {
 	return kdf.Expand(key, kek, "keychain file", h.salt[:])
 }
 
-func sealFile(h header, kek *kdf.Secret, c contents) ([]byte, error) {
+func sealFile(h header, kek *kdf.Secret, c contents) (file []byte, err error) {
+	secretmem.Do(func() { file, err = appendSealed(h, kek, c) })
+	return bytes.Clone(file), err
+}
+
+func appendSealed(h header, kek *kdf.Secret, c contents) ([]byte, error) {
 	plain, err := c.encode()
 	if err != nil {
 		return nil, err
@@ -88,7 +95,12 @@ func sealFile(h header, kek *kdf.Secret, c contents) ([]byte, error) {
 	return w.Bytes()
 }
 
-func unseal(h header, kek *kdf.Secret, sealed []byte) (contents, error) {
+func unseal(h header, kek *kdf.Secret, sealed []byte) (c contents, err error) {
+	secretmem.Do(func() { c, err = openSealed(h, kek, sealed) })
+	return c, err
+}
+
+func openSealed(h header, kek *kdf.Secret, sealed []byte) (contents, error) {
 	var w wire.Writer
 	h.append(&w)
 	aad, err := w.Bytes()
@@ -117,8 +129,8 @@ func unseal(h header, kek *kdf.Secret, sealed []byte) (contents, error) {
 func (c contents) encode() ([]byte, error) {
 	var w wire.Writer
 	size := 4
-	for _, e := range c.entries {
-		size += 12 + len(e.Name) + e.Kind.size()
+	for i := range c.entries {
+		size += 12 + len(c.entries[i].Name) + c.entries[i].Kind.size()
 	}
 	for _, r := range c.retired {
 		size += 3 + len(r.params)
@@ -155,20 +167,19 @@ func parseContents(plain []byte) (c contents, err error) {
 		r.Fail("too many keys")
 		n = 0
 	}
-	c.entries = make([]entry, 0, n)
-	for range n {
-		e := entry{Key: Key{Kind: Kind(r.U8()), Purpose: Purpose(r.U8()), Version: r.U64(), Name: r.Text(maxName)}}
+	c.entries = make([]entry, n)
+	for i := range c.entries {
+		e := &c.entries[i]
+		e.Key = Key{Kind: Kind(r.U8()), Purpose: Purpose(r.U8()), Version: r.U64(), Name: r.Text(maxName)}
 		r.Fixed(e.bytes())
 		if r.Err() != nil {
 			break
 		}
-		if bad := e.check(); bad != nil {
+		if e.check() != nil {
 			r.Fail("a key that cannot be")
-		} else if last := len(c.entries) - 1; last >= 0 && order(c.entries[last].Key, e.Key) >= 0 {
+		} else if i > 0 && order(&c.entries[i-1].Key, &e.Key) >= 0 {
 			r.Fail("keys out of order")
 		}
-		c.entries = append(c.entries, e)
-		clear(e.secret[:])
 	}
 	m := int(r.U8())
 	if m > maxRetired {

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"sonahub/sne/composite"
+	"sonahub/sne/internal/secretmem"
 	"sonahub/sne/kdf"
 	"sonahub/sne/kem"
 )
@@ -131,17 +134,19 @@ func (e entry) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) 
 // LogValue hides the secret from package slog.
 func (e entry) LogValue() slog.Value { return slog.StringValue("redacted") }
 
-func order(a, b Key) int {
+func order(a, b *Key) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// find looks for a version; 0 is the newest of that name.
+// find looks for a version; 0 is the newest of that name. It compares in place:
+// a copy of an entry would be a copy of its secret.
 func find(entries []entry, name string, version uint64) (int, bool) {
 	want := Key{Name: name, Version: version}
 	if version == 0 {
-		want.Version = ^uint64(0)
+		want.Version = math.MaxUint64
 	}
-	at, ok := slices.BinarySearchFunc(entries, want, func(e entry, k Key) int { return order(e.Key, k) })
+	at := sort.Search(len(entries), func(i int) bool { return order(&entries[i].Key, &want) >= 0 })
+	ok := at < len(entries) && order(&entries[at].Key, &want) == 0
 	if version == 0 && !ok {
 		at--
 		ok = at >= 0 && entries[at].Name == name
@@ -169,9 +174,9 @@ func (e *Edit) Generate(k Key) (Key, error) {
 			k.Version = e.entries[at].Version + 1
 		}
 	}
-	var fresh [composite.SeedsSize]byte
-	defer clear(fresh[:])
-	if err := kdf.Random(nil, fresh[:]); err != nil {
+	fresh := make([]byte, composite.SeedsSize) // on the heap, which does not move
+	defer clear(fresh)
+	if err := kdf.Random(nil, fresh); err != nil {
 		return Key{}, err
 	}
 	return k, e.Import(k, fresh[:k.Kind.size()])
@@ -193,13 +198,15 @@ func (e *Edit) Import(k Key, secret []byte) error {
 	if ok {
 		return fmt.Errorf("%w: %s %d", ErrExists, k.Name, k.Version)
 	}
-	grown := make([]entry, len(e.entries)+1) // not append: it would leave a copy behind
-	copy(grown, e.entries[:at])
-	copy(grown[at+1:], e.entries[at:])
-	grown[at] = entry{Key: k}
-	copy(grown[at].secret[:], secret)
-	e.erase()
-	e.entries = grown
+	secretmem.Do(func() {
+		grown := make([]entry, len(e.entries)+1) // not append: it would leave a copy behind
+		copy(grown, e.entries[:at])
+		copy(grown[at+1:], e.entries[at:])
+		grown[at].Key = k
+		copy(grown[at].secret[:], secret)
+		e.erase()
+		e.entries = grown
+	})
 	return nil
 }
 

@@ -52,6 +52,7 @@ import (
 	"sync"
 
 	"sonahub/sne/composite"
+	"sonahub/sne/internal/secretmem"
 	"sonahub/sne/kdf"
 	"sonahub/sne/kem"
 	"sonahub/sne/wire"
@@ -175,8 +176,8 @@ func (k *Keychain) Keys() []Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	keys := make([]Key, len(k.entries))
-	for i, e := range k.entries {
-		keys[i] = e.Key
+	for i := range k.entries {
+		keys[i] = k.entries[i].Key
 	}
 	return keys
 }
@@ -236,7 +237,9 @@ func (k *Keychain) use(name string, version uint64, kind Kind, f func(*entry) er
 	if k.entries[at].Kind != kind {
 		return fmt.Errorf("%w: %s is a %v", ErrKind, name, k.entries[at].Kind)
 	}
-	return f(&k.entries[at])
+	var err error
+	secretmem.Do(func() { err = f(&k.entries[at]) })
+	return err
 }
 
 // Update changes what is inside by f and writes the file once: after a crash
@@ -247,7 +250,8 @@ func (k *Keychain) Update(f func(*Edit) error) error {
 	if k.closed {
 		return ErrClosed
 	}
-	e := Edit{entries: slices.Clone(k.entries)}
+	e := Edit{}
+	secretmem.Do(func() { e.entries = slices.Clone(k.entries) })
 	if err := f(&e); err != nil {
 		e.erase()
 		return err
