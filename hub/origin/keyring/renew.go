@@ -38,6 +38,17 @@ func (r *Ring) Renew(now time.Time) (changed bool, err error) {
 	return changed, r.prune()
 }
 
+// SetNodes names the Lightning nodes that may be paid, at most 4; a change needs
+// a new Bundle, which it makes. Until it is called they are those of the newest
+// Bundle.
+func (r *Ring) SetNodes(nodes [][33]byte, now time.Time) error {
+	r.mu.Lock()
+	r.nodes = slices.Clone(nodes)
+	r.mu.Unlock()
+	_, err := r.Renew(now)
+	return err
+}
+
 // due tells whether the current Bundle must be followed by a new one.
 func (r *Ring) due(now time.Time) bool {
 	if len(r.gens) == 0 {
@@ -45,7 +56,7 @@ func (r *Ring) due(now time.Time) bool {
 	}
 	b := r.gens[0].Bundle
 	begin, end := time.UnixMilli(int64(b.NotBefore)), time.UnixMilli(int64(b.NotAfter))
-	return b.Host != r.host || !slices.Equal(b.KeySets, r.listed()) ||
+	return b.Host != r.host || !slices.Equal(b.KeySets, r.listed()) || !slices.Equal(b.LightningNodes, r.nodes) ||
 		now.Before(begin) || !now.Before(end.Add(-overlap))
 }
 
@@ -73,7 +84,7 @@ func (r *Ring) next(now time.Time) error {
 		return fmt.Errorf("keyring: %w", err)
 	}
 	g.Bundle = &bundle.Bundle{
-		Seq: seq, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(),
+		Seq: seq, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(), LightningNodes: r.nodes,
 		NotBefore: uint64(now.Add(-backdate).UnixMilli()), NotAfter: uint64(now.Add(lifetime).UnixMilli()),
 	}
 	if g.Signed, err = g.Bundle.Sign(r.root); err != nil {
@@ -167,6 +178,7 @@ func (r *Ring) loadGenerations() error {
 	if err != nil || len(r.gens) == 0 {
 		return err
 	}
+	r.nodes = r.gens[0].Bundle.LightningNodes
 	newest := time.UnixMilli(int64(r.gens[0].Bundle.NotBefore)).Add(backdate)
 	for _, g := range r.gens[1:] {
 		if g.retired.IsZero() { // cut off between writing the new one and retiring this one
