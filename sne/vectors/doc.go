@@ -1,4 +1,4 @@
-// Package vectors holds the test vectors of SNE/1 (section 15 of ../SPEC.md) as
+// Package vectors holds the test vectors of SNE/1 (section 14 of ../SPEC.md) as
 // JSON files, for implementations in any language; README.md says what each
 // file covers and how to use it.
 //

@@ -49,7 +49,7 @@ type idVector struct {
 }
 
 func makeExpand(t *testing.T) any {
-	f := &expandFile{About: "Section 2.2: Expand, Extract, AEAD; section 2.1: identifiers as text (32 and 16 bytes). bad_ids must be refused as 32-byte identifiers."}
+	f := &expandFile{About: "Section 2.1: Expand, Extract, AEAD; identifiers as text (32 and 16 bytes). bad_ids must be refused as 32-byte identifiers."}
 	for i, label := range []string{"root", "request", "heal", "response", "next", "lock base", "lock salt", "lock key", "epoch", "epoch commit", "segment", ""} {
 		v := expandVector{Secret: draw(32, "expand "+label), Label: label, Ctx: draw(i*23, "expand ctx"+label)}
 		var out kdf.Secret
@@ -118,7 +118,7 @@ func deterministic(t testing.TB, seeds []byte, ctx composite.Context, msg []byte
 }
 
 func makeComposite(t *testing.T) any {
-	f := &compositeFile{About: "Section 2.4: id-MLDSA65-Ed25519-SHA512. Signatures under good are the deterministic variant, so they can be made again; those under bad must be refused."}
+	f := &compositeFile{About: "Section 2.1: id-MLDSA65-Ed25519-SHA512. Signatures under good are the deterministic variant, so they can be made again; those under bad must be refused."}
 	for i := range 2 {
 		k := signer(t, fmt.Sprint("composite ", i))
 		f.Keys = append(f.Keys, compositeKey{k.Seeds(), k.Public()[:], k.Public().KeyID().String()})
@@ -166,7 +166,7 @@ type xwingVector struct {
 }
 
 func makeXWing(t *testing.T) any {
-	f := &xwingFile{About: "Section 2.3: X-Wing. The ciphertexts under wrong were changed: decapsulation gives another secret and no error. Encapsulation to a bad_pk must fail."}
+	f := &xwingFile{About: "Section 1: X-Wing. The ciphertexts under wrong were changed: decapsulation gives another secret and no error. Encapsulation to a bad_pk must fail."}
 	for i := range 4 {
 		k := kemKey(t, fmt.Sprint("xwing ", i))
 		v := xwingVector{Seed: k.Seed(), PK: k.Public()[:], ESeed: draw(64, fmt.Sprint("xwing eseed ", i))}

@@ -98,7 +98,7 @@ func makeOneBundle(t *testing.T, name string, root string, change func(*bundle.B
 
 func makeBundle(t *testing.T) any {
 	f := &bundleFile{
-		About:   "Section 3: Bundles (the signature is hedged: only its validity counts), what a hub with a pin and a clock does with them in order, and sne URLs.",
+		About:   "Sections 2.2 and 2.3: Bundles (the signature is hedged: only its validity counts), what a hub with a pin and a clock does with them in order, and sne URLs.",
 		Bundles: map[string]*bundleVector{},
 	}
 	add := func(name, root string, change func(*bundle.Bundle)) {

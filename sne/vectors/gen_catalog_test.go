@@ -57,7 +57,7 @@ func makeCatalog(t *testing.T) any {
 	online := signer(t, "catalog online")
 	b := id("catalog bundle")
 	f := &catalogFile{
-		About:  "Section 8: signed pages under the online key of a Bundle, and the JSON inside. In json, \"@\" stands for `repeat` written `times` times.",
+		About:  "Section 9.1: signed pages under the online key of a Bundle, and the JSON inside. In json, \"@\" stands for `repeat` written `times` times.",
 		Online: online.Seeds(), Bundle: b[:],
 	}
 	for i := range uint16(2) {

@@ -70,7 +70,7 @@ func (v *segmentVector) epoch() segment.Epoch {
 
 func makeSegment(t *testing.T) any {
 	f := &segmentFile{
-		About:  "Section 4: epoch secrets of a title, commitments, segment objects (byte i of the plaintext is i*i mod 251), and payloads. bad is segment 1 changed, or asked for as another one: it must not open.",
+		About:  "Sections 3.1 to 3.3: epoch secrets of a title, commitments, segment objects (byte i of the plaintext is i*i mod 251), and payloads. bad is segment 1 changed, or asked for as another one: it must not open.",
 		Master: draw(32, "title master"),
 	}
 	for i, n := range []int{1, 2, 65536, 8 << 20} {

@@ -179,7 +179,7 @@ func spend(set [32]byte, tokens ...tokenVector) token.Spend {
 func makeFFXS(t *testing.T) any {
 	m := newMint(t)
 	f := &ffxsFile{
-		About:  "Section 10: a key set with its secrets, two issues, and an origin's books over BUY (rail 2) and SWAP in order. Expect is ok, repeat (acts no second time), or the ERROR: 1 bad_request, 4 price, 9 token, 10 keyset. Two of the tokens' proofs of one issue are never equal: check them, do not compare them.",
+		About:  "Section 8: a key set with its secrets, two issues, and an origin's books over BUY (rail 2) and SWAP in order. Expect is ok, repeat (acts no second time), or the ERROR: 1 bad_request, 4 price, 9 token, 10 keyset. Two of the tokens' proofs of one issue are never equal: check them, do not compare them.",
 		KeySet: makeKeySet(t, m),
 	}
 	p := &purse{m: m, set: must(token.ParseKeySet(m.KeySet()))(t), name: "ffxs"}

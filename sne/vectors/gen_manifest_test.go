@@ -126,7 +126,7 @@ func makeManifest(t *testing.T) any {
 	nonce := [16]byte(draw(16, "nonce"))
 	b, root := manifest.BroadcastID(creator.Public().KeyID(), nonce), id("origin root")
 	f := &manifestFile{
-		About:   "Section 7. Record n: frames 88200 (1000 in the last one of a closed tree), commit = SHA-256(\"sne/1 vectors commit\" || u64 n), rendition 1 (FLAC, 850000 bit/s, 1000+n bytes, SHA-256(\"sne/1 vectors object 1\" || u64 n)), and in odd records rendition 9 (Opus, 96000 bit/s, 500+n bytes, \"... object 9\").",
+		About:   "Section 3.4. Record n: frames 88200 (1000 in the last one of a closed tree), commit = SHA-256(\"sne/1 vectors commit\" || u64 n), rendition 1 (FLAC, 850000 bit/s, 1000+n bytes, SHA-256(\"sne/1 vectors object 1\" || u64 n)), and in odd records rendition 9 (Opus, 96000 bit/s, 500+n bytes, \"... object 9\").",
 		Creator: creator.Seeds(), Nonce: nonce[:], Root: root[:], ID: b[:], Tier: vectorTier, Heads: map[string]*headVector{},
 	}
 	for _, size := range []uint64{1, 2, 3, 7, 8, 1080} {
@@ -352,6 +352,7 @@ func TestManifest(t *testing.T) {
 			}
 		}
 	}
+	f.checkConsistency(t)
 	for i := range f.Follow {
 		if got := f.follow(t, &f.Follow[i]); got != f.Follow[i].Expect {
 			t.Errorf("%s: %s, want %s", f.Follow[i].Why, got, f.Follow[i].Expect)
@@ -360,6 +361,30 @@ func TestManifest(t *testing.T) {
 	for i := range f.Refuse {
 		if f.verify(t, &f.Refuse[i]) == nil {
 			t.Errorf("%s: accepted", f.Refuse[i].Why)
+		}
+	}
+}
+
+// checkConsistency holds every proof against two Heads of the sizes it is for.
+func (f *manifestFile) checkConsistency(t *testing.T) {
+	t.Helper()
+	for _, v := range f.Trees {
+		h := f.head(tree(t, wire.ID(f.ID), v.Size, v.Closed, ""), v.Closed)
+		for _, c := range v.Consistency {
+			if c.From == v.Size {
+				continue
+			}
+			old := *h
+			old.Closed, old.TreeSize, old.Root, old.TotalFrames = false, c.From, wire.ID(c.Root), c.From*epochFrames
+			if err := h.Follows(&old, must(manifest.ParseConsistency(c.Body))(t)); err != nil {
+				t.Errorf("%d to %d: %v", c.From, v.Size, err)
+			}
+			for at := range c.Body {
+				path, err := manifest.ParseConsistency(flip(c.Body, at))
+				if err == nil && h.Follows(&old, path) == nil {
+					t.Errorf("%d to %d with byte %d changed was taken", c.From, v.Size, at)
+				}
+			}
 		}
 	}
 }

@@ -110,7 +110,7 @@ func parsers(t testing.TB, root []byte) map[string]func([]byte) error {
 
 func makeNegative(t *testing.T) any {
 	f := &negativeFile{
-		About: "Every parser at its limits: a case is the base of its name with edits (cut `del` bytes at `at`, put `put` there `rep` times; a negative `at` counts from the end, -1 is behind the last byte). A Bundle's cases are the signed part; sign it with the root of bundle_root_seeds. paths are those of section 11, limits its table.",
+		About: "Every parser at its limits: a case is the base of its name with edits (cut `del` bytes at `at`, put `put` there `rep` times; a negative `at` counts from the end, -1 is behind the last byte). A Bundle's cases are the signed part; sign it with the root of bundle_root_seeds. paths are those of section 9, limits its table.",
 		Root:  signer(t, "negative root").Seeds(), Bases: bases(t),
 	}
 	f.Cases = append(objectCases(), messageCases()...)

@@ -44,7 +44,7 @@ type badHandshake struct {
 }
 
 func makeHandshake(t *testing.T) any {
-	f := &handshakeFile{About: "Section 5: seeds of e, of the two encapsulations and of the Bundle's keys give msg1, msg2, h_0 and root_0. The signature inside msg2 is hedged: decrypt it, verify it, put it back."}
+	f := &handshakeFile{About: "Section 4: seeds of e, of the two encapsulations and of the Bundle's keys give msg1, msg2, h_0 and root_0. The signature inside msg2 is hedged: decrypt it, verify it, put it back."}
 	for i, limits := range []handshake.Limits{{MaxExchanges: 4096, TTL: 3600}, {MaxExchanges: 1, TTL: 1}} {
 		name := fmt.Sprint("handshake ", i)
 		b, bv := makeOneBundle(t, name, "handshake root", func(b *bundle.Bundle) { b.Seq = uint64(i) + 5 })
@@ -164,7 +164,7 @@ func (f *exchangeFile) result() *handshake.Result {
 
 func makeExchange(t *testing.T) any {
 	f := &exchangeFile{
-		About:   "Section 6: 100 exchanges of one session from the seeds of dk_i and of the encapsulation, then POSTs to a fresh origin of that session. The messages have no meaning.",
+		About:   "Section 5: 100 exchanges of one session from the seeds of dk_i and of the encapsulation, then POSTs to a fresh origin of that session. The messages have no meaning.",
 		Session: draw(16, "exchange session"), Root: draw(32, "exchange root"), Hash: draw(32, "exchange hash"), Limit: exchanges,
 	}
 	hub, origin := session.NewClient(f.result(), time.Unix(0, 0)), session.NewServer(f.result(), time.Unix(0, 0))

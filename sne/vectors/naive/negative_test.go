@@ -127,7 +127,7 @@ type line struct {
 
 const forever = "public, max-age=31536000, immutable"
 
-// table is section 11 with patterns for paths.
+// table is section 9 with patterns for paths.
 func table() []line {
 	const id, n = `[a-z2-7]{52}`, `(0|[1-9][0-9]*)`
 	b := "/b/" + id + "/" + n + "/"
