@@ -70,7 +70,10 @@ type Ring struct {
 	mu    sync.RWMutex
 	gens  []*Generation // newest first; gens[0] is current
 	mints []*mint.Mint  // newest first; mints[0] issues
-	nodes [][33]byte    // Lightning nodes that the Bundle names
+
+	minSeq uint64     // every Bundle before it is dead
+	dead   []wire.ID  // KeyIDs of revoked creators
+	nodes  [][33]byte // Lightning nodes that the Bundle names
 }
 
 // Open loads the ring from dir, or makes it, and renews what is due. host is

@@ -84,7 +84,7 @@ func (r *Ring) next(now time.Time) error {
 		return fmt.Errorf("keyring: %w", err)
 	}
 	g.Bundle = &bundle.Bundle{
-		Seq: seq, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(), LightningNodes: r.nodes,
+		Seq: seq, MinSeq: r.minSeq, DeadCreators: r.dead, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(), LightningNodes: r.nodes,
 		NotBefore: uint64(now.Add(-backdate).UnixMilli()), NotAfter: uint64(now.Add(lifetime).UnixMilli()),
 	}
 	if g.Signed, err = g.Bundle.Sign(r.root); err != nil {
@@ -111,7 +111,7 @@ func (r *Ring) next(now time.Time) error {
 func (r *Ring) drop(now time.Time) error {
 	var errs []error
 	r.gens = slices.DeleteFunc(r.gens, func(g *Generation) bool {
-		if g.retired.IsZero() || now.Before(g.retired.Add(grace)) {
+		if g.Bundle.Seq >= r.minSeq && (g.retired.IsZero() || now.Before(g.retired.Add(grace))) {
 			return false
 		}
 		errs = append(errs, os.Remove(r.generationPath(g.Bundle.Seq)))
@@ -178,6 +178,7 @@ func (r *Ring) loadGenerations() error {
 	if err != nil || len(r.gens) == 0 {
 		return err
 	}
+	r.minSeq, r.dead = r.gens[0].Bundle.MinSeq, r.gens[0].Bundle.DeadCreators // what is revoked stays so
 	r.nodes = r.gens[0].Bundle.LightningNodes
 	newest := time.UnixMilli(int64(r.gens[0].Bundle.NotBefore)).Add(backdate)
 	for _, g := range r.gens[1:] {
