@@ -1,6 +1,7 @@
 package offer
 
 import (
+	"fmt"
 	"log/slog"
 
 	"sonahub/sne/bundle"
@@ -25,6 +26,9 @@ const (
 
 // String hides a Claim: its salt and preimage are worth money.
 func (c *Claim) String() string { return "redacted" }
+
+// Format hides the claim from every verb of package fmt.
+func (c *Claim) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("redacted")) }
 
 // LogValue hides a Claim from package slog.
 func (c *Claim) LogValue() slog.Value { return slog.StringValue("redacted") }

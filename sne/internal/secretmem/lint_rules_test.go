@@ -9,11 +9,11 @@ import (
 
 // The kinds of offences.
 const (
-	compares = "compares a secret in variable time"
-	prints   = "hands a secret to a printer"
-	marshals = "marshals a secret"
-	strings_ = "turns a secret into a string"
-	keys     = "uses a secret as a map key"
+	compares    = "compares a secret in variable time"
+	prints      = "hands a secret to a printer"
+	marshals    = "marshals a secret"
+	stringifies = "turns a secret into a string"
+	keys        = "uses a secret as a map key"
 )
 
 type offence struct {
@@ -151,7 +151,7 @@ func (l *linter) equal(n *ast.BinaryExpr) {
 }
 
 func (l *linter) call(n *ast.CallExpr) {
-	any := func(f func(ast.Expr) bool) bool {
+	some := func(f func(ast.Expr) bool) bool {
 		for _, a := range n.Args {
 			if f(a) {
 				return true
@@ -160,22 +160,22 @@ func (l *linter) call(n *ast.CallExpr) {
 		return false
 	}
 	if tv := l.info.Types[n.Fun]; tv.IsType() {
-		if b, ok := tv.Type.Underlying().(*types.Basic); ok && b.Kind() == types.String && any(func(e ast.Expr) bool { return l.isRaw(e) || isSecret(l.info.TypeOf(e)) }) {
-			l.say(n, strings_)
+		if b, ok := tv.Type.Underlying().(*types.Basic); ok && b.Kind() == types.String && some(func(e ast.Expr) bool { return l.isRaw(e) || isSecret(l.info.TypeOf(e)) }) {
+			l.say(n, stringifies)
 		}
 		return
 	}
 	switch pkg, name := l.callee(n); {
 	case (pkg == "bytes" || pkg == "slices" || pkg == "reflect" || pkg == "strings" || pkg == "maps") && comparison(name):
-		if any(l.shown) {
+		if some(l.shown) {
 			l.say(n, compares)
 		}
 	case pkg == "fmt" || pkg == "log" || pkg == "log/slog" || pkg == "builtin" && (name == "print" || name == "println" || name == "panic"):
-		if any(l.shown) {
+		if some(l.shown) {
 			l.say(n, prints)
 		}
 	case strings.HasPrefix(pkg, "encoding/") && pkg != "encoding/binary":
-		if any(l.shown) {
+		if some(l.shown) {
 			l.say(n, marshals)
 		}
 	}

@@ -58,8 +58,8 @@ func load(t *testing.T) *module {
 	return m
 }
 
-// lint gives what is wrong in one package, as "file:line: what".
-func (m *module) lint(t *testing.T, p listed) (found []string, secrets int) {
+// check parses and type-checks one package.
+func (m *module) check(t *testing.T, p listed) ([]*ast.File, *types.Package, *types.Info) {
 	t.Helper()
 	var files []*ast.File
 	for _, name := range p.GoFiles {
@@ -71,9 +71,17 @@ func (m *module) lint(t *testing.T, p listed) (found []string, secrets int) {
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
 	config := types.Config{Importer: m.types}
-	if _, err := config.Check(p.ImportPath, m.fset, files, info); err != nil {
+	pkg, err := config.Check(p.ImportPath, m.fset, files, info)
+	if err != nil {
 		t.Fatalf("%s: %v", p.ImportPath, err)
 	}
+	return files, pkg, info
+}
+
+// lint gives what is wrong in one package, as "file:line: what".
+func (m *module) lint(t *testing.T, p listed) (found []string, secrets int) {
+	t.Helper()
+	files, _, info := m.check(t, p)
 	l := &linter{info: info, raw: map[types.Object]bool{}}
 	for _, f := range files {
 		l.file(f)
@@ -104,6 +112,31 @@ func TestSecretsAreHandledAsSuch(t *testing.T) {
 		t.Errorf("only %d expressions with secrets were seen", all)
 	}
 	t.Logf("%d packages, %d expressions of secret types", len(m.linted), all)
+}
+
+// TestSecretTypesHideThemselves wants every type that hides from slog to hide
+// from fmt too, with all its verbs.
+func TestSecretTypesHideThemselves(t *testing.T) {
+	m, secrets := load(t), 0
+	for _, p := range m.linted {
+		_, pkg, _ := m.check(t, p)
+		for _, name := range pkg.Scope().Names() {
+			o, ok := pkg.Scope().Lookup(name).(*types.TypeName)
+			if !ok || !isSecret(o.Type()) {
+				continue
+			}
+			secrets++
+			for _, method := range []string{"String", "Format"} {
+				found, _, _ := types.LookupFieldOrMethod(types.NewPointer(o.Type()), false, pkg, method)
+				if _, ok := found.(*types.Func); !ok {
+					t.Errorf("%s.%s has no method %s", p.ImportPath, name, method)
+				}
+			}
+		}
+	}
+	if secrets < 8 {
+		t.Errorf("only %d secret types were found", secrets)
+	}
 }
 
 // TestLintFindsPlantedOffences wants each line of testdata/planted that says
