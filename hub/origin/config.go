@@ -30,6 +30,7 @@ type Config struct {
 	Lossless, Opus wallet.Msat // price per second; 0 = 500 and 300
 	FreeEpochs     int         // leading epochs of each broadcast given away; 0 = 1, negative = none
 	Welcome        Welcome
+	Till           Till     // takes Lightning payments; nil = nothing is offered for them
 	Edges          []string // URLs of edges, at most 8, told to each session
 
 	Workers int  // encoders side by side; 0 = GOMAXPROCS-1, at least 1
@@ -59,6 +60,7 @@ type Limits struct {
 	Sessions    int           // at a time; 0 = 10,000
 	Connections int           // at a time; 0 = 512
 	Addresses   int           // remembered by the rate limit; 0 = 10,000
+	Offers      float64       // by Lightning, per second and address; a fifth of it per session; 0 = 5
 	Header      time.Duration // for reading a request's header; 0 = 5 s
 	Body        time.Duration // for reading a request's body; 0 = 15 s
 	Idle        time.Duration // of a connection; 0 = 2 min
@@ -97,6 +99,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Limits.Burst, 20)
 	orDefault(&c.Limits.Connections, 512)
 	orDefault(&c.Limits.Addresses, 10000)
+	orDefault(&c.Limits.Offers, 5)
 	orDefault(&c.Limits.Header, 5*time.Second)
 	orDefault(&c.Limits.Body, 15*time.Second)
 	orDefault(&c.Limits.Idle, 2*time.Minute)

@@ -51,6 +51,7 @@ type Origin struct {
 	sessions *session.Table
 	openings *openings
 	limiter  *limiter
+	desk     *desk
 	server   *http.Server
 	listener net.Listener
 
@@ -104,6 +105,9 @@ func (o *Origin) open(ctx context.Context) error {
 	}
 	o.url.Root = o.ring.Root()
 	o.limiter = newLimiter(o.c.Limits.Handshakes, o.c.Limits.Burst, o.c.Limits.Addresses)
+	if err = o.openTill(ctx); err != nil {
+		return err
+	}
 	o.tiers = newTierCache(o.shelf, o.ring)
 	o.catalog = newCatalogue()
 	return o.openIngest()
@@ -141,6 +145,9 @@ func (o *Origin) start() {
 		}
 	})
 	o.work.Go(func() { o.upkeep(ctx) })
+	if o.c.Till != nil {
+		o.work.Go(func() { o.collecting(ctx) })
+	}
 }
 
 // URL is what a hub is given: "sne://127.0.0.1:port/<root KeyID>".

@@ -16,18 +16,20 @@ import (
 	"sonahub/wallet/ffxs/mint"
 )
 
-// buy answers a BUY: by tokens, or by the opening grant.
-func (o *Origin) buy(ctx context.Context, id wire.SessionID, body []byte) (message.Kind, []byte, error) {
+// buy answers a BUY: by Lightning, by tokens, or by the opening grant.
+func (o *Origin) buy(ctx context.Context, c *call, body []byte) (message.Kind, []byte, error) {
 	b, err := message.ParseBuy(body)
 	if err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
 	}
 	var grant *message.Grant
 	switch b.Rail {
+	case message.RailLightning:
+		return o.sell(ctx, c, message.KindBuy, body, func() (*deal, error) { return o.drawEpochs(ctx, b) })
 	case message.RailFFXS:
 		grant, err = o.redeem(ctx, b, message.BodyHash(message.KindBuy, body))
 	case message.RailOpening:
-		grant, err = o.opening(ctx, id, b)
+		grant, err = o.opening(ctx, c.session, b)
 	default:
 		err = refusal(message.CodeUnsupported)
 	}
@@ -187,12 +189,15 @@ func (o *Origin) grant(ctx context.Context, g message.Range, amount uint64, eval
 	return out, nil
 }
 
-// topUp answers a TOPUP by voucher. What is booked is answered again, also
-// when its key set signs nothing new any more.
-func (o *Origin) topUp(ctx context.Context, body []byte) (message.Kind, []byte, error) {
+// topUp answers a TOPUP, by Lightning or by voucher. What is booked is answered
+// again, also when its key set signs nothing new any more.
+func (o *Origin) topUp(ctx context.Context, c *call, body []byte) (message.Kind, []byte, error) {
 	t, err := message.ParseTopUp(body)
 	if err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
+	}
+	if t.Rail == message.TopUpLightning {
+		return o.sell(ctx, c, message.KindTopUp, body, func() (*deal, error) { return o.drawUnits(t) })
 	}
 	if t.Rail != message.TopUpVoucher {
 		return 0, nil, refusal(message.CodeUnsupported)

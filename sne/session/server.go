@@ -26,6 +26,7 @@ const (
 // that answer.
 type Server struct {
 	Random io.Reader // nil = the system's generator; set before the first Handle
+	Bundle wire.ID   // under which it was opened, for who keeps it; set before the first Handle
 
 	mu       sync.Mutex
 	chain    chain
