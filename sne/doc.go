@@ -16,6 +16,7 @@
 //	kem        X-Wing, with checked lengths
 //	composite  ML-DSA-65 + Ed25519 signatures; both halves must verify
 //	bundle     the origin's root-signed keys, the hub's pin on them, the sne URL
+//	keychain   an origin's or a hub's long-lived keys, sealed at rest
 //	handshake  pqNK: one message each way, gives a session its first secrets
 //	session    a chain of exchanges, each of which rekeys
 //	segment    epoch secrets, segment objects and the sound inside them
