@@ -12,6 +12,7 @@ import (
 
 	"sonahub/hub/origin"
 	"sonahub/hub/origin/keyring"
+	"sonahub/sne/keychain/kmip"
 	"sonahub/wallet"
 )
 
@@ -19,14 +20,15 @@ var errUsage = errors.New("wrong flags")
 
 // settings is what the flags say. Amounts are msat per second.
 type settings struct {
-	Music, State, Listen, Host, Cert, Key string
-	DeviceKeys, PassphraseFile            string
-	Lossless, Opus                        int64
-	FreeEpochs                            int
-	Welcome                               uint
-	WelcomePerAddress, WelcomePerDay      int
-	Workers                               int
-	Verbose                               bool
+	Music, State, Listen, Host, Cert, Key  string
+	DeviceKeys, PassphraseFile             string
+	KMIP, KMIPAuthority, KMIPCert, KMIPKey string
+	Lossless, Opus                         int64
+	FreeEpochs                             int
+	Welcome                                uint
+	WelcomePerAddress, WelcomePerDay       int
+	Workers                                int
+	Verbose                                bool
 }
 
 func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err error) {
@@ -36,6 +38,10 @@ func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err e
 	f.StringVar(&s.State, "state", defaultState(), "folder for keys, encrypted music and books")
 	f.StringVar(&s.DeviceKeys, "device-keys", "", "folder of the key that seals the secret keys (default: device in the state folder)")
 	f.StringVar(&s.PassphraseFile, "passphrase-file", "", "file whose first line seals the secret keys instead; so does the variable "+passphraseVar)
+	f.StringVar(&s.KMIP, "kmip", "", "host:port of a KMIP 1.4 server that holds the other half of the key that seals")
+	f.StringVar(&s.KMIPAuthority, "kmip-authority", "", "certificate file of the authority that signed that server's")
+	f.StringVar(&s.KMIPCert, "kmip-cert", "", "certificate file that this platform shows to it")
+	f.StringVar(&s.KMIPKey, "kmip-key", "", "key file of that certificate")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:7680", "address to serve on")
 	f.StringVar(&s.Host, "host", "", "host name in the URL (default: the address)")
 	f.StringVar(&s.Cert, "cert", "", "TLS certificate file (default: plain HTTP, for loopback and private addresses)")
@@ -82,9 +88,17 @@ const passphraseVar = "SONAORIGIN_PASSPHRASE"
 
 const maxPassphrase = 1024 // bytes
 
-// seal reads the passphrase, if there is one. The caller clears its Text.
+// seal reads the passphrase, if there is one, and prepares the remote server.
+// The caller clears the passphrase's Text.
 func (s settings) seal() (keyring.Seal, error) {
 	seal := keyring.Seal{DeviceDir: s.DeviceKeys}
+	if s.KMIP != "" {
+		c, err := kmip.LoadTLS(s.KMIPAuthority, s.KMIPCert, s.KMIPKey)
+		if err != nil {
+			return seal, err
+		}
+		seal.Vault = &kmip.Vault{Address: s.KMIP, TLS: c, Label: "sonaorigin"}
+	}
 	if text, ok := os.LookupEnv(passphraseVar); ok {
 		seal.Passphrase.Text = []byte(text)
 		if err := os.Unsetenv(passphraseVar); err != nil {

@@ -11,8 +11,9 @@
 // The state folder holds keys, encrypted music, catalogue and account books;
 // a second start with the same folder goes on where the first one stopped. The
 // secret keys are sealed (sne/keychain) by a device key in the state folder, or
-// in --device-keys; a passphrase, once given, seals them from then on and is
-// asked for at every start.
+// in --device-keys. A passphrase (--passphrase-file), once given, seals them
+// instead and is asked for at every start; so does a KMIP server (--kmip), which
+// then holds one half of the key, so that this machine's disk alone is nothing.
 // One process at a time may use it. SIGTERM or SIGINT ends it in order; a
 // second one ends it at once. Exit status: 0 ended by a signal, 1 failed,
 // 2 wrong flags.

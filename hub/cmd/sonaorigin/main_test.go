@@ -57,6 +57,9 @@ func TestPassphrase(t *testing.T) {
 	if _, left := os.LookupEnv(passphraseVar); err != nil || left || string(seal.Passphrase.Text) != "battery staple" {
 		t.Errorf("from the environment: %v, left there: %v", err, left)
 	}
+	if _, err := (settings{KMIP: "127.0.0.1:1", KMIPAuthority: path}).seal(); err == nil {
+		t.Error("a KMIP server without certificates was taken")
+	}
 	if seal, err := (settings{}).seal(); err != nil || seal.Passphrase.Text != nil {
 		t.Errorf("without a passphrase: %v", err)
 	}

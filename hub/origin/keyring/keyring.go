@@ -42,10 +42,12 @@ const (
 	grace    = 24 * time.Hour // and the one before is accepted this long after
 )
 
-// Seal says what locks the secrets at rest.
+// Seal says what locks the secrets at rest. Given more than one, the last of
+// them locks, and the others may still open what they locked before.
 type Seal struct {
 	DeviceDir  string              // folder of the device key; "" = the ring's own folder + "-device"
-	Passphrase keychain.Passphrase // with a Text: locks instead of the device key
+	Passphrase keychain.Passphrase // with a Text: instead of the device key
+	Vault      keychain.Vault      // if not nil: beside the device key, which alone is nothing then
 }
 
 // Generation is one Bundle with its secrets.
@@ -78,8 +80,8 @@ type Ring struct {
 
 // Open loads the ring from dir, or makes it, and renews what is due. host is
 // what the Bundle names. Files of earlier versions, whose secrets were not
-// sealed, are taken over. A ring that a device key locks is locked anew if seal
-// has a passphrase. log may be nil; ctx bounds Open alone.
+// sealed, are taken over. A ring that is locked in another way than seal wants is
+// locked anew. log may be nil; ctx bounds Open alone.
 func Open(ctx context.Context, dir, host string, seal Seal, now time.Time, log *slog.Logger) (*Ring, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -199,6 +200,59 @@ func TestFromDeviceKeyToPassphrase(t *testing.T) {
 		t.Errorf("no passphrase: %v", err)
 	}
 }
+
+// A platform may go from each lock to a stronger one, if it is given the means
+// to open the one before.
+func TestFromLockToLock(t *testing.T) {
+	dir, now := folder(t), start()
+	root := open(t, dir, now).Root()
+	vault := &memory{}
+	phrase := passphrase("correct horse")
+	for i, step := range []struct {
+		seal Seal
+		fail string
+	}{
+		{Seal{Passphrase: phrase}, ""},
+		{Seal{Vault: vault}, "give the passphrase"},
+		{Seal{Vault: vault, Passphrase: phrase}, ""},
+		{Seal{Passphrase: phrase}, "give the remote key"},
+		{Seal{}, "give the remote key"},
+		{Seal{Vault: vault}, ""},
+	} {
+		r, err := Open(t.Context(), dir, "example.org", step.seal, now, nil)
+		switch {
+		case step.fail != "" && (err == nil || !strings.Contains(err.Error(), step.fail)):
+			t.Fatalf("step %d: got %v, want %q", i, err, step.fail)
+		case step.fail == "" && err != nil:
+			t.Fatalf("step %d: %v", i, err)
+		case err == nil && r.Root() != root:
+			t.Fatalf("step %d: another root", i)
+		}
+	}
+	vault.kept = nil
+	if _, err := Open(t.Context(), dir, "example.org", Seal{Vault: vault}, now, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a vault that lost the key: %v", err)
+	}
+}
+
+// memory is a vault for one key.
+type memory struct{ kept *kdf.Secret }
+
+func (m *memory) Wrap(_ context.Context, s *kdf.Secret) ([]byte, error) {
+	m.kept = new(kdf.Secret)
+	*m.kept = *s
+	return []byte{1}, nil
+}
+
+func (m *memory) Unwrap(_ context.Context, _ []byte, s *kdf.Secret) error {
+	if m.kept == nil {
+		return fs.ErrNotExist
+	}
+	*s = *m.kept
+	return nil
+}
+
+func (m *memory) Destroy(context.Context, []byte) error { return nil }
 
 func passphrase(text string) keychain.Passphrase {
 	return keychain.Passphrase{Text: []byte(text), Memory: 8 << 10, Time: 1, Threads: 1}

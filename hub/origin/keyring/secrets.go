@@ -25,48 +25,58 @@ const (
 // chainFile holds the secrets.
 const chainFile = "keychain"
 
-// unlock opens the keychain, or makes it.
+// locks are what seal can open, the one that it wants first.
+func (s Seal) locks() []keychain.Lock {
+	device := keychain.DeviceKey{Dir: s.DeviceDir}
+	all := []keychain.Lock{device}
+	if s.Passphrase.Text != nil {
+		all = append([]keychain.Lock{s.Passphrase}, all...)
+	}
+	if s.Vault != nil {
+		all = append([]keychain.Lock{keychain.Remote{Device: device, Vault: s.Vault}}, all...)
+	}
+	return all
+}
+
+// unlock opens the keychain, or makes it, and locks it as seal wants.
 func (r *Ring) unlock(ctx context.Context, seal Seal) (*keychain.Keychain, error) {
 	path := filepath.Join(r.dir, chainFile)
-	device := keychain.DeviceKey{Dir: seal.DeviceDir}
-	lock := keychain.Lock(device)
-	if seal.Passphrase.Text != nil {
-		lock = seal.Passphrase
-	}
+	locks := seal.locks()
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return r.found(ctx, path, lock)
+		return r.found(ctx, path, locks[0])
 	}
-	k, err := keychain.Open(ctx, path, lock)
+	k, err := keychain.Open(ctx, path, locks[0])
 	other := (*keychain.LockError)(nil)
-	switch {
-	case err == nil:
-	case errors.As(err, &other) && other.File == keychain.LockDevice:
-		return r.relock(ctx, path, device, lock)
-	case errors.As(err, &other) && other.File == keychain.LockPassphrase:
-		return nil, fmt.Errorf("keyring: %w: give the passphrase", err)
-	default:
+	if errors.As(err, &other) {
+		at := slices.IndexFunc(locks, func(l keychain.Lock) bool { return l.Kind() == other.File })
+		if at < 0 {
+			return nil, fmt.Errorf("keyring: %w: give the %v", err, other.File)
+		}
+		return r.relock(ctx, path, locks[at], locks[0])
+	}
+	if err != nil {
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
-	if err := k.Finish(ctx, device); err != nil {
+	if err := k.Finish(ctx, locks...); err != nil {
 		r.log.Warn("an old lock of the keys is not erased yet", "error", err)
 	}
 	return k, nil
 }
 
-// relock goes from the device key to a passphrase.
-func (r *Ring) relock(ctx context.Context, path string, device keychain.DeviceKey, lock keychain.Lock) (*keychain.Keychain, error) {
-	k, err := keychain.Open(ctx, path, device)
+// relock goes from one lock to another.
+func (r *Ring) relock(ctx context.Context, path string, from, to keychain.Lock) (*keychain.Keychain, error) {
+	k, err := keychain.Open(ctx, path, from)
 	if err != nil {
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
-	switch err := k.Rekey(ctx, lock); {
+	switch err := k.Rekey(ctx, to); {
 	case errors.Is(err, keychain.ErrErase):
-		r.log.Warn("the old device key is not erased yet", "error", err)
+		r.log.Warn("the old lock of the keys is not erased yet", "error", err)
 	case err != nil:
 		k.Close()
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
-	r.log.Info("the keys are locked by a passphrase now")
+	r.log.Info("the keys are locked anew", "from", from.Kind().String(), "to", to.Kind().String())
 	return k, nil
 }
 
