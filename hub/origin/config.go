@@ -12,6 +12,7 @@ import (
 	"sonahub/hub/origin/books"
 	"sonahub/hub/origin/ingest"
 	"sonahub/hub/origin/keyring"
+	"sonahub/hub/origin/live"
 	"sonahub/hub/origin/publish"
 	"sonahub/wallet"
 )
@@ -30,7 +31,8 @@ type Config struct {
 	Lossless, Opus wallet.Msat // price per second; 0 = 500 and 300
 	FreeEpochs     int         // leading epochs of each broadcast given away; 0 = 1, negative = none
 	Welcome        Welcome
-	Till           Till     // takes Lightning payments; nil = nothing is offered for them
+	Till           Till // takes Lightning payments; nil = nothing is offered for them
+	Stations       []live.Plan
 	Edges          []string // URLs of edges, at most 8, told to each session
 
 	Workers int  // encoders side by side; 0 = GOMAXPROCS-1, at least 1

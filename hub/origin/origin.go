@@ -28,6 +28,7 @@ import (
 	"sonahub/hub/origin/compose"
 	"sonahub/hub/origin/ingest"
 	"sonahub/hub/origin/keyring"
+	"sonahub/hub/origin/live"
 	"sonahub/hub/origin/publish"
 	"sonahub/hub/origin/shelf"
 	"sonahub/sne/bundle"
@@ -52,6 +53,8 @@ type Origin struct {
 	openings *openings
 	limiter  *limiter
 	desk     *desk
+	creators *live.Chain
+	stations *live.Stations
 	server   *http.Server
 	listener net.Listener
 
@@ -110,7 +113,10 @@ func (o *Origin) open(ctx context.Context) error {
 	}
 	o.tiers = newTierCache(o.shelf, o.ring)
 	o.catalog = newCatalogue()
-	return o.openIngest()
+	if err = o.openIngest(); err != nil {
+		return err
+	}
+	return o.openStations(ctx)
 }
 
 // openIngest sets the ingest up; without a music folder it composes first.
@@ -145,6 +151,11 @@ func (o *Origin) start() {
 		}
 	})
 	o.work.Go(func() { o.upkeep(ctx) })
+	o.work.Go(func() {
+		if err := o.stations.Run(ctx); err != nil && ctx.Err() == nil {
+			o.c.Logger.Error("stations ended", "error", err)
+		}
+	})
 	if o.c.Till != nil {
 		o.work.Go(func() { o.collecting(ctx) })
 	}
@@ -238,6 +249,12 @@ func (o *Origin) release() error {
 		if err := o.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if o.stations != nil {
+		errs = append(errs, o.stations.Close())
+	}
+	if o.creators != nil {
+		o.creators.Close()
 	}
 	if o.ring != nil {
 		o.ring.Erase()

@@ -114,6 +114,8 @@ func (o *Origin) answer(ctx context.Context, c *call, f message.Frame) message.F
 	switch f.Kind {
 	case message.KindHello:
 		kind, body, err = o.hello(f.Body)
+	case message.KindLive:
+		kind, body, err = o.live(f.Body)
 	case message.KindBuy:
 		kind, body, err = o.buy(ctx, c, f.Body)
 	case message.KindTopUp:
@@ -218,7 +220,7 @@ func readBody(w http.ResponseWriter, r *http.Request, res resource.Resource) ([]
 }
 
 func replyBytes(w http.ResponseWriter, res resource.Resource, body []byte) error {
-	return reply(w, res, int64(len(body)), func(w io.Writer) error {
+	return reply(w, res.Cache(true), int64(len(body)), func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})
