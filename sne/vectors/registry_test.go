@@ -29,6 +29,8 @@ func topics() []topic {
 		{"ffxs.json", makeFFXS},
 		{"catalog.json", makeCatalog},
 		{"negative.json", makeNegative},
+		{"offer.json", makeOffer},
+		{"exhibit.json", makeExhibit},
 	}
 }
 
