@@ -13,7 +13,6 @@ import (
 	"sonahub/hub/origin/publish"
 	"sonahub/sne/catalog"
 	"sonahub/sne/kdf"
-	"sonahub/sne/keychain"
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/resource"
@@ -24,12 +23,8 @@ import (
 // openStations opens the stations of the configuration. Their keys lie apart
 // from those that run the shop, under the same kind of lock.
 func (o *Origin) openStations(ctx context.Context) error {
-	var lock keychain.Lock
-	if o.c.Keys.Passphrase.Text != nil {
-		lock = o.c.Keys.Passphrase
-	}
 	var err error
-	if o.creators, err = live.OpenChain(ctx, filepath.Join(o.c.State, "stations.keys"), keychain.DeviceKey{Dir: o.c.Keys.DeviceDir}, lock); err != nil {
+	if o.creators, err = live.OpenChain(ctx, filepath.Join(o.c.State, "stations.keys"), o.c.Keys.Locks()); err != nil {
 		return err
 	}
 	o.stations, err = live.Open(ctx, live.Config{

@@ -171,6 +171,46 @@ func open(ctx context.Context, d disk, path string, lock Lock) (*Keychain, error
 	return k, nil
 }
 
+// Unlock opens the file and leaves it locked by the first of locks: what another
+// of them locked before is opened by that one and locked anew. A file that is
+// not there is made, with what f does (nil: empty). What an old lock left and
+// could not be erased stays pending; see Finish. A file that none of locks can
+// open is a *LockError.
+func Unlock(ctx context.Context, path string, locks []Lock, f func(*Edit) error) (*Keychain, error) {
+	if there, err := (disk{}).exists(path); err != nil {
+		return nil, err
+	} else if !there {
+		return create(ctx, disk{}, path, locks[0], f)
+	}
+	k, err := Open(ctx, path, locks[0])
+	var other *LockError
+	if errors.As(err, &other) {
+		if at := slices.IndexFunc(locks, func(l Lock) bool { return l.Kind() == other.File }); at >= 0 {
+			return relock(ctx, path, locks[at], locks[0])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Finish(ctx, locks...); err != nil && !errors.Is(err, ErrErase) {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+func relock(ctx context.Context, path string, from, to Lock) (*Keychain, error) {
+	k, err := Open(ctx, path, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Rekey(ctx, to); err != nil && !errors.Is(err, ErrErase) {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
 // Keys lists what is inside, by name and version, without secrets.
 func (k *Keychain) Keys() []Key {
 	k.mu.Lock()

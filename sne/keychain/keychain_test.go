@@ -470,3 +470,42 @@ func (v *vault) Destroy(_ context.Context, token []byte) error {
 	delete(v.keys, token[0])
 	return nil
 }
+
+// Unlock goes from each lock to the one that is wanted, if it is given the
+// means to open the one before, and to nothing else.
+func TestUnlock(t *testing.T) {
+	path, dev := filepath.Join(t.TempDir(), "keys"), device(t)
+	phrase, remote := cheap("correct horse"), Remote{Device: dev, Vault: newVault()}
+	k, err := Unlock(t.Context(), path, []Lock{dev}, fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := content(t, k)
+	for i, c := range []struct {
+		locks []Lock
+		then  LockKind // 0: must fail
+	}{
+		{[]Lock{dev}, LockDevice},
+		{[]Lock{phrase}, 0},
+		{[]Lock{phrase, dev}, LockPassphrase},
+		{[]Lock{dev, remote}, 0},
+		{[]Lock{remote, dev, phrase}, LockRemote},
+		{[]Lock{phrase, dev}, 0},
+		{[]Lock{cheap("incorrect horse"), remote}, LockPassphrase},
+		{[]Lock{phrase}, 0},
+	} {
+		k, err := Unlock(t.Context(), path, c.locks, nil)
+		switch {
+		case (err == nil) != (c.then != 0):
+			t.Fatalf("step %d: %v", i, err)
+		case err == nil && (k.Lock() != c.then || content(t, k) != want || k.Pending() != 0):
+			t.Fatalf("step %d: a %v, %d pending", i, k.Lock(), k.Pending())
+		}
+	}
+	if err := second(Unlock(t.Context(), path+"2", []Lock{dev}, func(*Edit) error { return ErrKind })); !errors.Is(err, ErrKind) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(path + "2"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a file was made although its content could not be")
+	}
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -25,8 +23,8 @@ const (
 // chainFile holds the secrets.
 const chainFile = "keychain"
 
-// locks are what seal can open, the one that it wants first.
-func (s Seal) locks() []keychain.Lock {
+// Locks are what seal can open, the one that it wants first.
+func (s Seal) Locks() []keychain.Lock {
 	device := keychain.DeviceKey{Dir: s.DeviceDir}
 	all := []keychain.Lock{device}
 	if s.Passphrase.Text != nil {
@@ -38,82 +36,55 @@ func (s Seal) locks() []keychain.Lock {
 	return all
 }
 
-// unlock opens the keychain, or makes it, and locks it as seal wants.
+// unlock opens the keychain, or makes it with what unsealed files hold and fresh
+// keys where there is none.
 func (r *Ring) unlock(ctx context.Context, seal Seal) (*keychain.Keychain, error) {
 	path := filepath.Join(r.dir, chainFile)
-	locks := seal.locks()
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return r.found(ctx, path, locks[0])
-	}
-	k, err := keychain.Open(ctx, path, locks[0])
-	other := (*keychain.LockError)(nil)
-	if errors.As(err, &other) {
-		at := slices.IndexFunc(locks, func(l keychain.Lock) bool { return l.Kind() == other.File })
-		if at < 0 {
-			return nil, fmt.Errorf("keyring: %w: give the %v", err, other.File)
+	var old oldSecrets
+	defer func() { old.erase() }()
+	k, err := keychain.Unlock(ctx, path, seal.Locks(), func(e *keychain.Edit) error {
+		var bare string
+		var err error
+		if old, bare, err = r.unsealed(); err != nil {
+			return err
 		}
-		return r.relock(ctx, path, locks[at], locks[0])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	if err := k.Finish(ctx, locks...); err != nil {
-		r.log.Warn("an old lock of the keys is not erased yet", "error", err)
-	}
-	return k, nil
-}
-
-// relock goes from one lock to another.
-func (r *Ring) relock(ctx context.Context, path string, from, to keychain.Lock) (*keychain.Keychain, error) {
-	k, err := keychain.Open(ctx, path, from)
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	switch err := k.Rekey(ctx, to); {
-	case errors.Is(err, keychain.ErrErase):
-		r.log.Warn("the old lock of the keys is not erased yet", "error", err)
-	case err != nil:
-		k.Close()
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	r.log.Info("the keys are locked anew", "from", from.Kind().String(), "to", to.Kind().String())
-	return k, nil
-}
-
-// found makes the keychain with what unsealed files hold, and fresh keys where
-// there is none.
-func (r *Ring) found(ctx context.Context, path string, lock keychain.Lock) (*keychain.Keychain, error) {
-	old, bare, err := r.unsealed()
-	if err != nil {
-		return nil, err
-	}
-	defer old.erase()
-	if bare != "" {
-		return nil, fmt.Errorf("keyring: %s is missing, and without it %s is useless: restore it, or begin with an empty folder", path, bare)
-	}
-	k, err := keychain.CreateWith(ctx, path, lock, func(e *keychain.Edit) error {
-		for _, s := range old {
-			if err := e.Import(s.key, s.secret); err != nil {
-				return err
-			}
+		if bare != "" {
+			return fmt.Errorf("%s is missing, and without it %s is useless: restore it, or begin with an empty folder", path, bare)
 		}
-		for _, key := range []keychain.Key{rootKey(), creatorKey()} {
-			if old.has(key) {
-				continue
-			}
-			if _, err := e.Generate(key); err != nil {
-				return err
-			}
-		}
-		return nil
+		return old.into(e)
 	})
-	if err != nil {
+	var other *keychain.LockError
+	switch {
+	case errors.As(err, &other):
+		return nil, fmt.Errorf("keyring: %w: give the %v", err, other.File)
+	case err != nil:
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
 	if len(old) > 0 {
 		r.log.Info("keys taken over into the sealed keychain", "keys", len(old), "lock", k.Lock().String())
 	}
+	if n := k.Pending(); n > 0 {
+		r.log.Warn("old locks of the keys are not erased yet", "locks", n)
+	}
 	return k, nil
+}
+
+// into takes the secrets over, and makes what is missing of the two that last.
+func (o oldSecrets) into(e *keychain.Edit) error {
+	for _, s := range o {
+		if err := e.Import(s.key, s.secret); err != nil {
+			return err
+		}
+	}
+	for _, key := range []keychain.Key{rootKey(), creatorKey()} {
+		if o.has(key) {
+			continue
+		}
+		if _, err := e.Generate(key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func rootKey() keychain.Key {

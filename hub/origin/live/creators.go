@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"sonahub/sne/composite"
 	"sonahub/sne/keychain"
@@ -17,36 +15,13 @@ import (
 // shop does not need them.
 type Chain struct{ chain *keychain.Keychain }
 
-// OpenChain opens the keychain at path, or makes it. One that device locks is
-// locked anew if lock is another one; nil means device.
-func OpenChain(ctx context.Context, path string, device keychain.DeviceKey, lock keychain.Lock) (*Chain, error) {
-	if lock == nil {
-		lock = device
-	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		k, err := keychain.Create(ctx, path, lock)
-		if err != nil {
-			return nil, fmt.Errorf("live: %w", err)
-		}
-		return &Chain{k}, nil
-	}
-	k, err := keychain.Open(ctx, path, lock)
-	var other *keychain.LockError
-	if errors.As(err, &other) && other.File == keychain.LockDevice {
-		if k, err = keychain.Open(ctx, path, device); err == nil {
-			if err = k.Rekey(ctx, lock); errors.Is(err, keychain.ErrErase) {
-				err = nil // Finish tries again at the next start
-			}
-		}
-	}
+// OpenChain opens the keychain at path, or makes it, and leaves it locked by the
+// first of locks.
+func OpenChain(ctx context.Context, path string, locks []keychain.Lock) (*Chain, error) {
+	k, err := keychain.Unlock(ctx, path, locks, nil)
 	if err != nil {
-		if k != nil {
-			k.Close()
-		}
 		return nil, fmt.Errorf("live: %w", err)
 	}
-	// An old device key that cannot be erased now is erased at the next start.
-	_ = k.Finish(ctx, device)
 	return &Chain{k}, nil
 }
 
