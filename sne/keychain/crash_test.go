@@ -85,7 +85,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			}
 			var crashes []crash
 			recording := false
-			d := disk{step: func(step string) {
+			d := disk{lazy: true, step: func(step string) {
 				if recording {
 					crashes = append(crashes, crash{step, f.copy(t)})
 				}
@@ -108,10 +108,10 @@ func TestCrashAtEveryStep(t *testing.T) {
 			sawBefore, sawAfter := false, false
 			for _, crash := range crashes {
 				at := crash.at
-				old, next := c.before(at, disk{}), c.after(at, disk{})
-				k, err := Open(t.Context(), at.keys(), next)
+				old, next := c.before(at, disk{lazy: true}), c.after(at, disk{lazy: true})
+				k, err := open(t.Context(), disk{lazy: true}, at.keys(), next)
 				if err != nil {
-					k, err = Open(t.Context(), at.keys(), old)
+					k, err = open(t.Context(), disk{lazy: true}, at.keys(), old)
 				}
 				if err != nil {
 					t.Errorf("after %q: %v", crash.step, err)
@@ -138,7 +138,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				if err := k.Rekey(t.Context(), next); err != nil {
 					t.Errorf("after %q: rekey: %v", crash.step, err)
 				}
-				if k, err = Open(t.Context(), at.keys(), next); err != nil {
+				if k, err = open(t.Context(), disk{lazy: true}, at.keys(), next); err != nil {
 					t.Errorf("after %q: %v", crash.step, err)
 					continue
 				}
@@ -172,14 +172,14 @@ func countDevices(t *testing.T, f folder) int {
 func TestCrashWhileCreating(t *testing.T) {
 	f := folder{t.TempDir()}
 	var at []folder
-	d := disk{step: func(string) { at = append(at, f.copy(t)) }}
+	d := disk{lazy: true, step: func(string) { at = append(at, f.copy(t)) }}
 	if _, err := create(t.Context(), d, f.keys(), f.device(d), fill); err != nil {
 		t.Fatal(err)
 	}
 	for i, c := range at {
-		k, err := Open(t.Context(), c.keys(), c.device(disk{}))
+		k, err := open(t.Context(), disk{lazy: true}, c.keys(), c.device(disk{lazy: true}))
 		if errors.Is(err, os.ErrNotExist) {
-			k, err = CreateWith(t.Context(), c.keys(), c.device(disk{}), fill)
+			k, err = create(t.Context(), disk{lazy: true}, c.keys(), c.device(disk{lazy: true}), fill)
 		}
 		if err != nil || len(k.Keys()) != 6 {
 			t.Errorf("step %d: %v", i, err)
@@ -194,13 +194,13 @@ func TestCrashWhileCreating(t *testing.T) {
 // still to be destroyed there.
 func TestVaultOutOfReach(t *testing.T) {
 	f, v := folder{t.TempDir()}, newVault()
-	remote := Remote{Device: f.device(disk{}), Vault: v}
-	k, err := CreateWith(t.Context(), f.keys(), remote, fill)
+	remote := Remote{Device: f.device(disk{lazy: true}), Vault: v}
+	k, err := create(t.Context(), disk{lazy: true}, f.keys(), remote, fill)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.down = true
-	if err := second(Open(t.Context(), f.keys(), remote)); !errors.Is(err, errDown) {
+	if err := second(open(t.Context(), disk{lazy: true}, f.keys(), remote)); !errors.Is(err, errDown) {
 		t.Errorf("open: %v", err)
 	}
 	if err := k.Rekey(t.Context(), remote); !errors.Is(err, errDown) || errors.Is(err, ErrErase) {
@@ -209,7 +209,7 @@ func TestVaultOutOfReach(t *testing.T) {
 	if err := k.Rekey(t.Context(), cheap("correct horse")); !errors.Is(err, ErrErase) || !errors.Is(err, errDown) {
 		t.Errorf("leaving a vault out of reach: %v", err)
 	}
-	k, err = Open(t.Context(), f.keys(), cheap("correct horse"))
+	k, err = open(t.Context(), disk{lazy: true}, f.keys(), cheap("correct horse"))
 	if err != nil || k.Pending() != 1 {
 		t.Fatalf("%v", err)
 	}
@@ -230,8 +230,8 @@ func TestVaultOutOfReach(t *testing.T) {
 
 func TestPendingLocksAreBounded(t *testing.T) {
 	f, v := folder{t.TempDir()}, newVault()
-	lock := Remote{Device: f.device(disk{}), Vault: stuck{v}}
-	k, err := Create(t.Context(), f.keys(), lock)
+	lock := Remote{Device: f.device(disk{lazy: true}), Vault: stuck{v}}
+	k, err := create(t.Context(), disk{lazy: true}, f.keys(), lock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,18 @@ import (
 	"sonahub/sne/kdf"
 )
 
-// disk does what the keychain does with files. The zero value is the real one;
-// a test sets step to look at the folder at each of its steps, as a crash would
-// leave it.
-type disk struct{ step func(name string) }
+// disk does what the keychain does with files. The zero value is the real one.
+type disk struct {
+	step func(name string) // a test looks at the folder at each step, as a crash would leave it
+	lazy bool              // waits for no device: a test that copies files sees them without
+}
+
+func (d disk) sync(f *os.File) error {
+	if d.lazy {
+		return nil
+	}
+	return f.Sync()
+}
 
 func (d disk) mark(name string) {
 	if d.step != nil {
@@ -104,14 +112,14 @@ func (d disk) replace(path string, data []byte, allowed func(old []byte) error) 
 		return errors.Join(fmt.Errorf("keychain: %w", err), d.erase(temp))
 	}
 	d.mark("renamed")
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := d.syncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	d.mark("folder synced")
 	if old != nil {
 		// The new file is in force; that the old one's blocks could not be
 		// overwritten must not look like a failed change.
-		_ = overwrite(old)
+		_ = d.overwrite(old)
 		d.mark("old overwritten")
 	}
 	return nil
@@ -129,7 +137,7 @@ func (d disk) write(path string, data []byte) error {
 		_, err = f.Write(data[half:])
 	}
 	if err == nil {
-		err = f.Sync()
+		err = d.sync(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("keychain: %w", err)
@@ -152,12 +160,12 @@ func (d disk) erase(path string) error {
 		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("keychain: %w", err)
 		}
-		return syncDir(filepath.Dir(path))
+		return d.syncDir(filepath.Dir(path))
 	}
 	// Where the name is the only one, the bytes go first: a crash between the
 	// two then leaves a file that says nothing.
 	if links(f) == 1 {
-		if err := errors.Join(scribble(f), f.Sync()); err != nil {
+		if err := errors.Join(scribble(f), d.sync(f)); err != nil {
 			return errors.Join(fmt.Errorf("keychain: %w", err), unlink())
 		}
 		d.mark("overwritten")
@@ -167,11 +175,11 @@ func (d disk) erase(path string) error {
 
 // overwrite destroys the content of a file that has no name any more. A file
 // that somebody linked elsewhere is theirs and stays.
-func overwrite(f *os.File) error {
+func (d disk) overwrite(f *os.File) error {
 	if links(f) != 0 {
 		return nil
 	}
-	return errors.Join(scribble(f), f.Sync())
+	return errors.Join(scribble(f), d.sync(f))
 }
 
 func links(f *os.File) uint64 {
@@ -200,12 +208,12 @@ func scribble(f *os.File) error {
 	return nil
 }
 
-func syncDir(dir string) error {
+func (d disk) syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("keychain: %w", err)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(d.sync(f), f.Close()); err != nil {
 		return fmt.Errorf("keychain: %w", err)
 	}
 	return nil
