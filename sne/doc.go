@@ -21,13 +21,14 @@
 //	session    a chain of exchanges, each of which rekeys
 //	segment    epoch secrets, segment objects and the sound inside them
 //	message    what is said inside a session
+//	offer      keys locked to a Lightning preimage: lock, check, unlock
 //	manifest   epoch records, the Merkle tree over them, the signed Head
 //	catalog    what an origin offers, signed
 //	resource   the HTTP paths, limits and cache rules
 //	fetch      the hub's HTTP client for them
+//	exhibit    proofs of fraud: made, kept, judged offline
 //	sale       the hub's side of a purchase: all of the above in one client
 //	snetest    a small origin in memory, for tests
 //
-// Offers (keys locked to a Lightning preimage), fraud exhibits and live
-// broadcasts are not here yet.
+// Live broadcasts are not here yet.
 package sne

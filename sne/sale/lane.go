@@ -151,6 +151,7 @@ func (c *Client) exchange(ctx context.Context, l *lane, f message.Frame, want me
 		return nil, err
 	}
 	l.sent = time.Now()
+	l.expireOffers(l.sent)
 	answer, err := c.deliver(ctx, l, request)
 	if err != nil {
 		return nil, err

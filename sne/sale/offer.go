@@ -37,14 +37,18 @@ func (l *lane) dropOffers() {
 	l.held = nil
 }
 
-// remember keeps the salt of a verified offer, and forgets expired ones.
-func (l *lane) remember(c *offer.Claim) {
+// expireOffers forgets the salts of offers that the session cannot get again.
+func (l *lane) expireOffers(now time.Time) {
 	for hash, h := range l.held {
-		if time.Since(h.sent) > h.ttl {
+		if now.Sub(h.sent) > h.ttl {
 			h.salt.Erase()
 			delete(l.held, hash)
 		}
 	}
+}
+
+// remember keeps the salt of a verified offer.
+func (l *lane) remember(c *offer.Claim) {
 	if l.held[c.PaymentHash] != nil || len(l.held) >= maxHeld {
 		return
 	}
