@@ -36,6 +36,7 @@ require (
 	github.com/mewpkg/term v0.0.0-20241026122259-37a80af23985 // indirect
 	github.com/miekg/dns v1.1.61 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/ovh/kmip-go v0.8.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/thesyncim/gopus v0.1.1 // indirect
 	github.com/vishvananda/netlink v1.2.1-beta.2 // indirect

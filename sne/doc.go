@@ -16,17 +16,19 @@
 //	kem        X-Wing, with checked lengths
 //	composite  ML-DSA-65 + Ed25519 signatures; both halves must verify
 //	bundle     the origin's root-signed keys, the hub's pin on them, the sne URL
+//	keychain   an origin's or a hub's long-lived keys, sealed at rest
 //	handshake  pqNK: one message each way, gives a session its first secrets
 //	session    a chain of exchanges, each of which rekeys
 //	segment    epoch secrets, segment objects and the sound inside them
 //	message    what is said inside a session
+//	offer      keys locked to a Lightning preimage: lock, check, unlock
 //	manifest   epoch records, the Merkle tree over them, the signed Head
 //	catalog    what an origin offers, signed
 //	resource   the HTTP paths, limits and cache rules
 //	fetch      the hub's HTTP client for them
+//	exhibit    proofs of fraud: made, kept, judged offline
 //	sale       the hub's side of a purchase: all of the above in one client
 //	snetest    a small origin in memory, for tests
 //
-// Offers (keys locked to a Lightning preimage), fraud exhibits and live
-// broadcasts are not here yet.
+// Live broadcasts are not here yet.
 package sne

@@ -58,7 +58,7 @@ type Proof struct {
 	Rail   byte   // rail of SNE-SPEC section 6: 1 Lightning, 2 FFXS, 4 opening grant
 	Goods         // what it opens; may be wider than what was asked, if it was bought before
 	Amount Msat   // what it cost or costs
-	Body   Bearer // rail 2: BUY rail body (tokens, keyset, change blinds)
+	Body   Bearer // rail 1: paid claim (sne/offer); rail 2: BUY rail body (tokens, keyset, change blinds)
 	Heard  int    // leading epochs of Goods that were already heard
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"sonahub/hub/store"
 	"sonahub/hub/stream"
 	"sonahub/hub/virtual"
+	"sonahub/sne/exhibit"
 	"sonahub/sne/sale"
 	"sonahub/wallet"
 )
@@ -51,6 +53,8 @@ type Hub struct {
 	meter   stream.Meter
 	lock    *os.File // the state folder is ours
 
+	exhibits exhibit.Folder // proofs of fraud
+
 	speakers speakers
 	player   *player.Player
 	news     *news    // from the player's conductor, which must not wait
@@ -75,6 +79,7 @@ func Open(ctx context.Context, cfg Config, o Options) (h *Hub, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h = &Hub{cfg: c, log: o.Log, news: newNews(), saved: saved{rooms: map[string]room.Room{}}}
+	h.exhibits.Path = filepath.Join(c.State, "exhibits")
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close(context.WithoutCancel(ctx)))

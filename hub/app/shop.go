@@ -28,7 +28,7 @@ const settingPin = "pin" // what is known of the platform's root, JSON
 // that an old Bundle is never believed again.
 func (h *Hub) newClient(ctx context.Context) (*sale.Client, error) {
 	cfg := sale.Config{
-		URL: h.cfg.origin, Plain: h.cfg.Plain, Typed: true, Log: h.log,
+		URL: h.cfg.origin, Plain: h.cfg.Plain, Typed: true, Exhibit: h.exhibit, Log: h.log,
 		SavePin: func(p bundle.Pin) error {
 			text, err := json.Marshal(p)
 			if err != nil {
@@ -51,6 +51,17 @@ func (h *Hub) newClient(ctx context.Context) (*sale.Client, error) {
 		}
 	}
 	return sale.NewClient(cfg)
+}
+
+// exhibit keeps a proof of fraud as a file that anybody can judge with
+// "sonahub ctl verify-exhibit". Handing it on is the owner's decision.
+func (h *Hub) exhibit(raw []byte) {
+	path, err := h.exhibits.Save(raw)
+	if err != nil {
+		h.log.Error("a proof of fraud could not be kept", "err", err)
+		return
+	}
+	h.log.Warn("a proof of fraud was kept", "file", path)
 }
 
 // base is the platform's address outside SNE.
@@ -244,7 +255,7 @@ func (p playlist) open(ctx context.Context, index int, from time.Duration) (play
 	source, err := stream.Open(ctx, stream.Config{
 		Shop: p.h.session, Payer: p.h.money, Root: p.h.cfg.origin.Root.String(), Item: item, From: from, Meter: &p.h.meter,
 		Rooms:   func() []string { return p.h.house.listeners(g.ID) },
-		OverCap: p.h.overCap, Log: p.h.log,
+		OverCap: p.h.overCap, Exhibit: p.h.exhibit, Log: p.h.log,
 	})
 	if err != nil {
 		return nil, err

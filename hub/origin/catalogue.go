@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sonahub/hub/origin/keyring"
+	"sonahub/hub/origin/publish"
 )
 
 // catalogue holds the signed pages of the newest catalogue and of the few
@@ -163,5 +164,7 @@ func (o *Origin) publishCatalogue(ctx context.Context) error {
 }
 
 func (o *Origin) signCatalogue(g *keyring.Generation, seq uint64) ([][]byte, error) {
-	return o.currentTerms().Pages(o.ingester.Offers(), o.ring.Creator().Public().KeyID(), g, seq, o.c.Clock())
+	terms := o.currentTerms()
+	items := append(o.stationItems(terms), terms.Items(o.ingester.Offers(), o.ring.Creator().Public().KeyID())...)
+	return publish.Pages(items, g, seq, o.c.Clock())
 }

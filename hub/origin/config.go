@@ -11,14 +11,17 @@ import (
 
 	"sonahub/hub/origin/books"
 	"sonahub/hub/origin/ingest"
+	"sonahub/hub/origin/keyring"
+	"sonahub/hub/origin/live"
 	"sonahub/hub/origin/publish"
 	"sonahub/wallet"
 )
 
 // Config is all there is to set. Zero values take the defaults.
 type Config struct {
-	State string // folder for everything that must be kept, made with mode 0700; required
-	Music string // folder of music; "" = the small album that it composes itself, in State/album
+	State string       // folder for everything that must be kept, made with mode 0700; required
+	Keys  keyring.Seal // what locks the secret keys; zero = a device key in State/device
+	Music string       // folder of music; "" = the small album that it composes itself, in State/album
 
 	Listener          net.Listener // where to serve; nil = Listen is opened
 	Listen            string       // address; "" = "127.0.0.1:0"
@@ -28,6 +31,8 @@ type Config struct {
 	Lossless, Opus wallet.Msat // price per second; 0 = 500 and 300
 	FreeEpochs     int         // leading epochs of each broadcast given away; 0 = 1, negative = none
 	Welcome        Welcome
+	Till           Till // takes Lightning payments; nil = nothing is offered for them
+	Stations       []live.Plan
 	Edges          []string // URLs of edges, at most 8, told to each session
 
 	Workers int  // encoders side by side; 0 = GOMAXPROCS-1, at least 1
@@ -57,6 +62,7 @@ type Limits struct {
 	Sessions    int           // at a time; 0 = 10,000
 	Connections int           // at a time; 0 = 512
 	Addresses   int           // remembered by the rate limit; 0 = 10,000
+	Offers      float64       // by Lightning, per second and address; a fifth of it per session; 0 = 5
 	Header      time.Duration // for reading a request's header; 0 = 5 s
 	Body        time.Duration // for reading a request's body; 0 = 15 s
 	Idle        time.Duration // of a connection; 0 = 2 min
@@ -82,6 +88,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.State, err = filepath.Abs(c.State); err != nil {
 		return c, fmt.Errorf("origin: %w", err)
 	}
+	orDefault(&c.Keys.DeviceDir, filepath.Join(c.State, "device"))
 	orDefault(&c.Listen, "127.0.0.1:0")
 	orDefault(&c.Lossless, 500)
 	orDefault(&c.Opus, 300)
@@ -94,6 +101,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Limits.Burst, 20)
 	orDefault(&c.Limits.Connections, 512)
 	orDefault(&c.Limits.Addresses, 10000)
+	orDefault(&c.Limits.Offers, 5)
 	orDefault(&c.Limits.Header, 5*time.Second)
 	orDefault(&c.Limits.Body, 15*time.Second)
 	orDefault(&c.Limits.Idle, 2*time.Minute)

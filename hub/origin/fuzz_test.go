@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"sonahub/sne/message"
-	"sonahub/sne/wire"
 )
 
 func openEmpty(f *testing.F) *Origin {
@@ -43,7 +42,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(uint8(message.KindClose), []byte{})
 	f.Add(uint8(200), []byte("x"))
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
-		a := o.answer(t.Context(), wire.SessionID{}, message.Frame{Kind: message.Kind(kind), ID: 7, Body: body})
+		a := o.answer(t.Context(), &call{}, message.Frame{Kind: message.Kind(kind), ID: 7, Body: body})
 		if a.ID != 7 {
 			t.Errorf("id %d", a.ID)
 		}

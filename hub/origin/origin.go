@@ -28,6 +28,7 @@ import (
 	"sonahub/hub/origin/compose"
 	"sonahub/hub/origin/ingest"
 	"sonahub/hub/origin/keyring"
+	"sonahub/hub/origin/live"
 	"sonahub/hub/origin/publish"
 	"sonahub/hub/origin/shelf"
 	"sonahub/sne/bundle"
@@ -51,6 +52,9 @@ type Origin struct {
 	sessions *session.Table
 	openings *openings
 	limiter  *limiter
+	desk     *desk
+	creators *live.Chain
+	stations *live.Stations
 	server   *http.Server
 	listener net.Listener
 
@@ -99,14 +103,20 @@ func (o *Origin) open(ctx context.Context) error {
 	if err = o.listen(ctx); err != nil {
 		return err
 	}
-	if o.ring, err = keyring.Open(filepath.Join(o.c.State, "keys"), o.url.Host, o.c.Clock(), o.c.Logger); err != nil {
+	if o.ring, err = keyring.Open(ctx, filepath.Join(o.c.State, "keys"), o.url.Host, o.c.Keys, o.c.Clock(), o.c.Logger); err != nil {
 		return err
 	}
 	o.url.Root = o.ring.Root()
 	o.limiter = newLimiter(o.c.Limits.Handshakes, o.c.Limits.Burst, o.c.Limits.Addresses)
+	if err = o.openTill(ctx); err != nil {
+		return err
+	}
 	o.tiers = newTierCache(o.shelf, o.ring)
 	o.catalog = newCatalogue()
-	return o.openIngest()
+	if err = o.openIngest(); err != nil {
+		return err
+	}
+	return o.openStations(ctx)
 }
 
 // openIngest sets the ingest up; without a music folder it composes first.
@@ -141,6 +151,14 @@ func (o *Origin) start() {
 		}
 	})
 	o.work.Go(func() { o.upkeep(ctx) })
+	o.work.Go(func() {
+		if err := o.stations.Run(ctx); err != nil && ctx.Err() == nil {
+			o.c.Logger.Error("stations ended", "error", err)
+		}
+	})
+	if o.c.Till != nil {
+		o.work.Go(func() { o.collecting(ctx) })
+	}
 }
 
 // URL is what a hub is given: "sne://127.0.0.1:port/<root KeyID>".
@@ -231,6 +249,12 @@ func (o *Origin) release() error {
 		if err := o.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if o.stations != nil {
+		errs = append(errs, o.stations.Close())
+	}
+	if o.creators != nil {
+		o.creators.Close()
 	}
 	if o.ring != nil {
 		o.ring.Erase()

@@ -10,24 +10,27 @@ import (
 	"sonahub/hub/origin/publish"
 	"sonahub/hub/origin/shelf"
 	"sonahub/sne/kdf"
+	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/segment"
 	"sonahub/sne/wire"
 	"sonahub/wallet/ffxs/mint"
 )
 
-// buy answers a BUY: by tokens, or by the opening grant.
-func (o *Origin) buy(ctx context.Context, id wire.SessionID, body []byte) (message.Kind, []byte, error) {
+// buy answers a BUY: by Lightning, by tokens, or by the opening grant.
+func (o *Origin) buy(ctx context.Context, c *call, body []byte) (message.Kind, []byte, error) {
 	b, err := message.ParseBuy(body)
 	if err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
 	}
 	var grant *message.Grant
 	switch b.Rail {
+	case message.RailLightning:
+		return o.sell(ctx, c, message.KindBuy, body, func() (*deal, error) { return o.drawEpochs(ctx, b) })
 	case message.RailFFXS:
 		grant, err = o.redeem(ctx, b, message.BodyHash(message.KindBuy, body))
 	case message.RailOpening:
-		grant, err = o.opening(ctx, id, b)
+		grant, err = o.opening(ctx, c.session, b)
 	default:
 		err = refusal(message.CodeUnsupported)
 	}
@@ -81,6 +84,9 @@ func (o *Origin) redeem(ctx context.Context, b *message.Buy, hash [32]byte) (*me
 // price returns what a Range costs now, or refuses a Range that is not for
 // sale.
 func (o *Origin) price(ctx context.Context, g message.Range) (*books.Goods, error) {
+	if s := o.stations.Get(g.Broadcast); s != nil {
+		return o.stationPrice(s, g)
+	}
 	t, err := o.tiers.get(ctx, g.Broadcast, g.Tier)
 	if errors.Is(err, shelf.ErrUnknown) {
 		return nil, refusal(message.CodeNotFound)
@@ -96,7 +102,12 @@ func (o *Origin) price(ctx context.Context, g message.Range) (*books.Goods, erro
 	for _, rec := range t.records[g.First:end] {
 		frames += uint64(rec.Frames)
 	}
-	amount, ok := o.currentTerms().Price(g.Tier, frames, audio.Rate(t.head.Rate))
+	return o.goods(g, frames, t.head)
+}
+
+// goods books what so many frames of a Range cost now.
+func (o *Origin) goods(g message.Range, frames uint64, h *manifest.Head) (*books.Goods, error) {
+	amount, ok := o.currentTerms().Price(g.Tier, frames, audio.Rate(h.Rate))
 	if !ok {
 		return nil, refusal(message.CodeNotFound)
 	}
@@ -156,7 +167,7 @@ func (o *Origin) opening(ctx context.Context, id wire.SessionID, b *message.Buy)
 	if err != nil {
 		return nil, err
 	}
-	if b.Range.First+uint64(b.Range.N) > uint64(o.c.FreeEpochs) || !o.openings.take(id, b.Range.Broadcast) {
+	if o.stations.Get(b.Range.Broadcast) != nil || b.Range.First+uint64(b.Range.N) > uint64(o.c.FreeEpochs) || !o.openings.take(id, b.Range.Broadcast) {
 		return nil, refusal(message.CodePrice)
 	}
 	if err := o.books.Give(ctx, *goods); err != nil {
@@ -166,11 +177,14 @@ func (o *Origin) opening(ctx context.Context, id wire.SessionID, b *message.Buy)
 	return o.grant(ctx, b.Range, 0, nil)
 }
 
-// grant derives the keys of a Range.
+// grant gives the keys of a Range.
 func (o *Origin) grant(ctx context.Context, g message.Range, amount uint64, evals []byte) (*message.Grant, error) {
 	out := &message.Grant{Range: g, AmountMsat: amount, Keys: make([]kdf.Secret, g.N), Evals: evals}
 	if amount > 0 {
 		out.Split = []message.Share{{Role: publish.Role, Msat: amount}}
+	}
+	if s := o.stations.Get(g.Broadcast); s != nil {
+		return out, stationKeys(ctx, s, g, out.Keys)
 	}
 	var master kdf.Secret
 	defer master.Erase()
@@ -187,12 +201,15 @@ func (o *Origin) grant(ctx context.Context, g message.Range, amount uint64, eval
 	return out, nil
 }
 
-// topUp answers a TOPUP by voucher. What is booked is answered again, also
-// when its key set signs nothing new any more.
-func (o *Origin) topUp(ctx context.Context, body []byte) (message.Kind, []byte, error) {
+// topUp answers a TOPUP, by Lightning or by voucher. What is booked is answered
+// again, also when its key set signs nothing new any more.
+func (o *Origin) topUp(ctx context.Context, c *call, body []byte) (message.Kind, []byte, error) {
 	t, err := message.ParseTopUp(body)
 	if err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
+	}
+	if t.Rail == message.TopUpLightning {
+		return o.sell(ctx, c, message.KindTopUp, body, func() (*deal, error) { return o.drawUnits(t) })
 	}
 	if t.Rail != message.TopUpVoucher {
 		return 0, nil, refusal(message.CodeUnsupported)

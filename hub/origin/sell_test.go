@@ -181,7 +181,7 @@ func TestOtherKindsOfMessages(t *testing.T) {
 	if err != nil || len(w.Edges) != 1 || w.Edges[0] != "https://edge.example" || w.Time == 0 {
 		t.Errorf("welcome %+v, %v", w, err)
 	}
-	for i, want := range []message.ErrorCode{0, message.CodeUnsupported, message.CodeUnsupported, message.CodeBadRequest, 0} {
+	for i, want := range []message.ErrorCode{0, message.CodeNotFound, message.CodeUnsupported, message.CodeBadRequest, 0} {
 		if got := refused(t, a[i]); got != want || a[i].ID != uint16(i+1) {
 			t.Errorf("answer %d: id %d, code %d, want %d", i, a[i].ID, got, want)
 		}

@@ -125,7 +125,7 @@ func (o *Origin) get(w http.ResponseWriter, r *http.Request, res resource.Resour
 	if err != nil {
 		return err
 	}
-	return reply(w, res, int64(len(body)), func(w io.Writer) error {
+	return reply(w, res.Cache(o.stations.Get(res.ID) == nil), int64(len(body)), func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})
@@ -134,6 +134,9 @@ func (o *Origin) get(w http.ResponseWriter, r *http.Request, res resource.Resour
 // body returns the small resources.
 func (o *Origin) body(ctx context.Context, res resource.Resource) ([]byte, error) {
 	missing := code(http.StatusNotFound)
+	if s := o.stations.Get(res.ID); s != nil {
+		return stationBody(ctx, s, res)
+	}
 	switch res.Kind {
 	case resource.Bundle:
 		return o.ring.Current().Signed, nil
@@ -143,6 +146,9 @@ func (o *Origin) body(ctx context.Context, res resource.Resource) ([]byte, error
 		}
 	case resource.Key:
 		if pk := o.ring.Creator().Public(); pk.KeyID() == res.ID {
+			return pk[:], nil
+		}
+		if pk := o.stations.Key(res.ID); pk != nil {
 			return pk[:], nil
 		}
 	case resource.KeySet:
@@ -209,7 +215,11 @@ func (o *Origin) sized(ctx context.Context, res resource.Resource) (*tier, error
 
 // file serves a segment or a cover from the public folder.
 func (o *Origin) file(w http.ResponseWriter, r *http.Request, res resource.Resource) error {
-	if res.Kind == resource.Segment {
+	if s := o.stations.Get(res.ID); s != nil {
+		if h, _ := s.Head(); h == nil || res.Epoch >= h.TreeSize { // sealed, and not on the air yet
+			return code(http.StatusNotFound)
+		}
+	} else if res.Kind == resource.Segment {
 		t, err := o.tiers.get(r.Context(), res.ID, res.Tier)
 		if err != nil {
 			return err
@@ -233,7 +243,7 @@ func (o *Origin) file(w http.ResponseWriter, r *http.Request, res resource.Resou
 	if !info.Mode().IsRegular() {
 		return code(http.StatusNotFound)
 	}
-	return reply(w, res, info.Size(), func(w io.Writer) error {
+	return reply(w, res.Cache(true), info.Size(), func(w io.Writer) error {
 		_, err := io.Copy(w, f)
 		return err
 	})
@@ -241,12 +251,12 @@ func (o *Origin) file(w http.ResponseWriter, r *http.Request, res resource.Resou
 
 // reply writes a 200. A client that takes it more slowly than 16 kB/s is cut
 // off; an error after the header is the connection's.
-func reply(w http.ResponseWriter, res resource.Resource, size int64, write func(io.Writer) error) error {
+func reply(w http.ResponseWriter, cache string, size int64, write func(io.Writer) error) error {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(first + time.Duration(size)*time.Second/slowest))
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
-	h.Set("Cache-Control", res.Cache(true)) // all broadcasts of this platform are closed
+	h.Set("Cache-Control", cache)
 	w.WriteHeader(http.StatusOK)
 	_ = write(w)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sonahub/sne/handshake"
+	"sonahub/sne/kdf"
 	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/session"
@@ -39,6 +40,7 @@ func (o *Origin) handshake(w http.ResponseWriter, r *http.Request, res resource.
 		return code(http.StatusBadRequest)
 	}
 	s := session.NewServer(result, now)
+	s.Bundle = g.ID
 	if err := o.sessions.Add(s, now); err != nil {
 		s.Erase()
 		return busy(http.StatusServiceUnavailable, 30*time.Second)
@@ -63,8 +65,9 @@ func (o *Origin) exchange(w http.ResponseWriter, r *http.Request, res resource.R
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 	defer cancel()
-	over := false
-	response, err := s.Handle(now, request, func(messages []byte) ([]byte, error) {
+	over, c := false, &call{session: res.Session, bundle: s.Bundle, address: addressOf(r)}
+	response, err := s.HandleBase(now, request, func(messages []byte, base *kdf.Secret) ([]byte, error) {
+		c.base = base
 		frames, err := message.Parse(messages)
 		if err != nil || len(frames) > maxFrames {
 			return nil, session.ErrBad
@@ -72,7 +75,7 @@ func (o *Origin) exchange(w http.ResponseWriter, r *http.Request, res resource.R
 		var answers []message.Frame
 		for _, f := range frames {
 			over = over || f.Kind == message.KindClose
-			answers = append(answers, o.answer(ctx, res.Session, f))
+			answers = append(answers, o.answer(ctx, c, f))
 		}
 		return message.Marshal(answers...)
 	})
@@ -90,22 +93,33 @@ func (o *Origin) exchange(w http.ResponseWriter, r *http.Request, res resource.R
 	return replyBytes(w, res, response)
 }
 
+// call is the exchange that a message came in.
+type call struct {
+	session wire.SessionID
+	bundle  wire.ID // that the session was opened under
+	address string
+	base    *kdf.Secret // lock base of its offers
+	offered bool        // its answer has an offer already
+}
+
 // maxFrames bounds the work of one exchange, and keeps its answer below 64 kB:
-// the longest, a GRANT of 30 keys with 64 points of change, has 5 kB.
+// a GRANT of 30 keys with 64 points of change has 5 kB, the one OFFER up to 10.
 const maxFrames = 8
 
 // answer does what one message asks for.
-func (o *Origin) answer(ctx context.Context, id wire.SessionID, f message.Frame) message.Frame {
+func (o *Origin) answer(ctx context.Context, c *call, f message.Frame) message.Frame {
 	var kind message.Kind
 	var body []byte
 	var err error
 	switch f.Kind {
 	case message.KindHello:
 		kind, body, err = o.hello(f.Body)
+	case message.KindLive:
+		kind, body, err = o.live(f.Body)
 	case message.KindBuy:
-		kind, body, err = o.buy(ctx, id, f.Body)
+		kind, body, err = o.buy(ctx, c, f.Body)
 	case message.KindTopUp:
-		kind, body, err = o.topUp(ctx, f.Body)
+		kind, body, err = o.topUp(ctx, c, f.Body)
 	case message.KindSwap:
 		kind, body, err = o.swap(ctx, f.Body)
 	case message.KindClose:
@@ -137,10 +151,18 @@ func (o *Origin) hello(body []byte) (message.Kind, []byte, error) {
 	if _, err := message.ParseHello(body); err != nil {
 		return 0, nil, refusal(message.CodeBadRequest)
 	}
-	// Credentials give no trust here. No rail with offers is open.
-	answer := message.Welcome{Time: uint64(o.c.Clock().UnixMilli()), Edges: o.c.Edges}
+	// Credentials give no trust here.
+	answer := message.Welcome{MaxOpenOffers: o.openOffers(), Time: uint64(o.c.Clock().UnixMilli()), Edges: o.c.Edges}
 	out, err := answer.Marshal()
 	return message.KindWelcome, out, err
+}
+
+// openOffers is how many offers a session may have open.
+func (o *Origin) openOffers() uint16 {
+	if o.c.Till == nil {
+		return 0
+	}
+	return maxOpenOffers
 }
 
 // openings remembers which sessions had their opening grant of what.
@@ -198,7 +220,7 @@ func readBody(w http.ResponseWriter, r *http.Request, res resource.Resource) ([]
 }
 
 func replyBytes(w http.ResponseWriter, res resource.Resource, body []byte) error {
-	return reply(w, res, int64(len(body)), func(w io.Writer) error {
+	return reply(w, res.Cache(true), int64(len(body)), func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,18 +181,23 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestBadKey gets one key that does not fit among good ones: the good epochs
-// are played, the bad one is not, and nothing more is bought from there.
+// TestBadKey gets one key that does not fit among good ones: what is paid and
+// good is played, the epoch of the bad key is silent, and nothing more is
+// bought from there. A GRANT is not signed, so there is no exhibit.
 func TestBadKey(t *testing.T) {
 	t.Parallel()
 	tr := origintest.Track{Format: cd, Frames: 44100 * 20, Seed: 1}
 	s := newShop(t, origin.Config{NoOpus: true, FreeEpochs: -1}, wallet.Caps{}, tr)
+	var broken *manifest.Record // the first of a purchase of several
+	var last uint64
 	src := s.open(0, func(k *stream.Config) {
 		honest := k.Shop
+		k.Exhibit = func([]byte) { t.Error("an exhibit of what nobody signed") }
 		k.Shop = answering{honest, func(ctx context.Context, r []*manifest.Record, body []byte) (*sale.Grant, error) {
 			g, err := honest.Redeem(ctx, r, body)
-			if err == nil && r[0].Number >= 2 {
-				g.Keys[0] = nil
+			last = r[len(r)-1].Number
+			if err == nil && len(r) > 1 {
+				broken, g.Keys[0] = r[0], nil
 				return g, &sale.BadKeysError{Epochs: []uint64{r[0].Number}}
 			}
 			return g, err
@@ -199,12 +205,19 @@ func TestBadKey(t *testing.T) {
 	})
 	pcm, err := listen(t.Context(), src)
 	var blocked *wallet.BlockedError
-	if !errors.As(err, &blocked) {
-		t.Errorf("it ended with %v", err)
+	if !errors.As(err, &blocked) || broken == nil {
+		t.Fatalf("it ended with %v", err)
 	}
-	equal(t, cd, pcm, tr.PCM()[:2*88200*2])
+	const epoch = 88200 * 2
+	want := slices.Clone(tr.PCM()[:int(last+1)*epoch])
+	clear(want[int(broken.Number)*epoch : int(broken.Number+1)*epoch])
+	equal(t, cd, pcm, want)
+	before := s.paid()
 	if _, err = listen(t.Context(), s.open(0, nil)); !errors.As(err, &blocked) {
 		t.Errorf("the platform is not blocked: %v", err)
+	}
+	if s.paid() != before {
+		t.Error("money after the fault")
 	}
 }
 

@@ -126,12 +126,22 @@ func price(perSecond int64, frames, rate uint64) wallet.Msat {
 	return wallet.Msat((uint64(perSecond)*frames + rate - 1) / rate)
 }
 
-// redeem shows a proof to the platform. While nothing answers the purchase
-// stays open, and the same proof is shown again later.
+// railLightning is the rail whose proof is a paid claim (sne/offer).
+const railLightning = byte(message.RailLightning)
+
+// redeem shows a proof to the platform, or opens the lock that it pays for.
+// While nothing answers the purchase stays open, and the same proof is shown
+// again later.
 func (s *Source) redeem(ctx context.Context, proof wallet.Proof, records []*manifest.Record) (payment, error) {
 	ctx, done := finish(ctx)
 	defer done()
-	grant, err := s.cfg.Shop.Redeem(ctx, records, proof.Body)
+	var grant *sale.Grant
+	var err error
+	if proof.Rail == railLightning {
+		grant, err = sale.Unlock(records, proof.Body) // the platform is not asked any more
+	} else {
+		grant, err = s.cfg.Shop.Redeem(ctx, records, proof.Body)
+	}
 	paid := payment{proof: proof, grant: grant}
 	var bad *sale.BadKeysError
 	switch {

@@ -41,6 +41,8 @@ type Config struct {
 	// OverCap is told that a room's cap forbids a purchase. It takes the room
 	// out of the group and returns true to go on without it. nil = stop.
 	OverCap func(*wallet.CapError) bool
+	// Exhibit keeps a proof of fraud (sne/exhibit). nil = not kept.
+	Exhibit func(exhibit []byte)
 	Ladder  []Rung       // rungs to choose from, best first; nil = Ladder(Item)
 	Meter   *Meter       // nil = one of its own
 	Clock   audio.Clock  // nil = audio.System
@@ -175,8 +177,8 @@ type lot struct {
 	first    audio.Pos // position of its first frame
 	end      audio.Pos // position after its last frame
 	rung     Rung
-	proof    wallet.Proof // zero for the opening grant
-	payloads []*segment.Payload
+	proof    wallet.Proof       // zero for the opening grant
+	payloads []*segment.Payload // nil where an epoch among good ones is silent
 	records  []*manifest.Record
 	told     int   // leading epochs that the payer knows as heard
 	fault    error // why the epoch after the last payload cannot be played
@@ -218,29 +220,44 @@ func (s *Source) lot(ctx context.Context, first uint64, n int) (*lot, error) {
 	return s.open(ctx, head, rung, paid, records, objects)
 }
 
-// open turns ciphertext and keys into payloads. A segment that does not open
-// ends the lot: what lies before it is played, no more is bought.
+// open turns ciphertext and keys into payloads. What is paid and good is
+// played: an epoch among good ones whose key or segment is wrong is silent, one
+// behind the last good one ends the lot. Every fault that can be proved becomes
+// an exhibit, and no more is bought.
 func (s *Source) open(ctx context.Context, head *manifest.Head, rung Rung, paid payment, records []*manifest.Record, objects [][]byte) (*lot, error) {
 	l := &lot{rung: rung, proof: paid.proof, records: records, first: s.start(records[0].Number)}
 	l.end = l.first
+	good, at := 0, l.first
+	fault := paid.fault // the music may be good and the change is not
 	for i, r := range records {
 		payload, err := s.openOne(head, rung, r, objects[i], paid.grant.Keys[i])
-		if err != nil {
-			l.fault = s.faulty(ctx, paid, fmt.Errorf("epoch %d: %w", r.Number, err))
-			break
-		}
 		l.payloads = append(l.payloads, payload)
-		l.end += audio.Pos(r.Frames)
-	}
-	if l.fault == nil && paid.fault != nil { // the music is good, the change is not
-		l.fault = s.faulty(ctx, paid, paid.fault)
-	}
-	if l.fault == nil {
-		if err := s.settle(ctx, paid); err != nil {
-			return nil, err
+		at += audio.Pos(r.Frames)
+		if err == nil {
+			good, l.end = i+1, at
+			continue
 		}
+		fault = also(fault, fmt.Errorf("epoch %d: %w", r.Number, err))
+		s.proveSegment(head, r, objects[i], paid.grant.Keys[i])
+	}
+	l.payloads = l.payloads[:good]
+	if fault != nil {
+		s.proveLock(paid)
+		l.fault = s.faulty(ctx, paid, fault)
+		return l, nil
+	}
+	if err := s.settle(ctx, paid); err != nil {
+		return nil, err
 	}
 	return l, nil
+}
+
+// also puts a second fault beside the first, in one line for people.
+func also(first, second error) error {
+	if first == nil {
+		return second
+	}
+	return fmt.Errorf("%w; %w", first, second)
 }
 
 func (s *Source) openOne(head *manifest.Head, rung Rung, r *manifest.Record, object []byte, key *sale.Key) (*segment.Payload, error) {
@@ -306,16 +323,7 @@ func (s *Source) decode(ctx context.Context, l *lot) (*audio.Block, error) {
 	i := int((s.next - l.first) / s.epoch)
 	p, at := l.payloads[i], l.first+audio.Pos(i)*s.epoch
 	frames := int(l.records[i].Frames)
-	var b *audio.Block
-	var err error
-	switch p.Codec {
-	case segment.CodecFLAC:
-		b, err = s.dec.FLAC(at, p.Packets, frames)
-	case segment.CodecOpus:
-		b, err = s.dec.Opus(at, p.Packets, int(p.PreSkip), frames)
-	default:
-		err = fmt.Errorf("codec %v is not playable", p.Codec)
-	}
+	b, err := s.sound(p, at, frames)
 	if err != nil {
 		said := s.faulty(ctx, payment{proof: l.proof, grant: &sale.Grant{}}, fmt.Errorf("epoch %d: %w", l.records[i].Number, err))
 		s.stop(said)
@@ -327,6 +335,19 @@ func (s *Source) decode(ctx context.Context, l *lot) (*audio.Block, error) {
 	b = b.Slice(s.next, b.End())
 	s.next = b.End()
 	return b, nil
+}
+
+// sound decodes one epoch; nil is silence.
+func (s *Source) sound(p *segment.Payload, at audio.Pos, frames int) (*audio.Block, error) {
+	switch {
+	case p == nil:
+		return &audio.Block{Format: s.format, At: at, PCM: make([]int32, frames*s.format.Channels)}, nil
+	case p.Codec == segment.CodecFLAC:
+		return s.dec.FLAC(at, p.Packets, frames)
+	case p.Codec == segment.CodecOpus:
+		return s.dec.Opus(at, p.Packets, int(p.PreSkip), frames)
+	}
+	return nil, fmt.Errorf("codec %v is not playable", p.Codec)
 }
 
 // Close ends fetching, buying and reporting and waits for all three. What is paid and not

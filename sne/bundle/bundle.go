@@ -10,6 +10,7 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"time"
 
@@ -43,6 +44,8 @@ type Bundle struct {
 	LightningNodes [][33]byte          // at most 4: who may be paid
 	KeySets        []wire.ID           // at most 4 FFXS keysets; the first one issues
 	DeadCreators   []wire.ID           // at most 255: Heads by them must be refused
+
+	Signed []byte // as it was signed or parsed; evidence, not part of its meaning
 }
 
 // CreatorDead reports whether the Bundle revokes the creator with this KeyID.
@@ -71,7 +74,10 @@ func (b *Bundle) Sign(root *composite.SecretKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.Signed(composite.ContextBundle, tbs)
+	if b.Signed, err = root.Signed(composite.ContextBundle, tbs); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(b.Signed), nil
 }
 
 func (b *Bundle) tbs() ([]byte, error) {
@@ -146,6 +152,7 @@ func Parse(signed []byte, root wire.ID) (*Bundle, error) {
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
+	b.Signed = bytes.Clone(signed)
 	return &b, b.check()
 }
 

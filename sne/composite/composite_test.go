@@ -202,3 +202,20 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+func TestRestrictedKey(t *testing.T) {
+	k := key(t)
+	k.Restrict(composite.ContextOffer, composite.ContextSession)
+	for ctx, want := range map[composite.Context]error{
+		composite.ContextOffer: nil, composite.ContextSession: nil,
+		composite.ContextBundle: composite.ErrContext, "": composite.ErrContext,
+	} {
+		if _, err := k.Sign(ctx, nil); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", ctx, err, want)
+		}
+	}
+	k.Restrict()
+	if _, err := k.Signed(composite.ContextOffer, nil); !errors.Is(err, composite.ErrContext) {
+		t.Errorf("a key for nothing signs: %v", err)
+	}
+}

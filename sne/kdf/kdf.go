@@ -12,6 +12,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,7 +42,10 @@ func (s *Secret) Erase() {
 }
 
 // IsZero reports whether the secret is unset or erased.
-func (s *Secret) IsZero() bool { return *s == Secret{} }
+func (s *Secret) IsZero() bool { return s.Equal(new(Secret)) }
+
+// Equal compares in a time that does not depend on the secrets.
+func (s *Secret) Equal(o *Secret) bool { return subtle.ConstantTimeCompare(s[:], o[:]) == 1 }
 
 // String hides the secret.
 func (s Secret) String() string { return redacted }

@@ -58,8 +58,10 @@ func NewSecretKey(seed []byte) (*SecretKey, error) {
 	}
 	k := &SecretKey{}
 	copy(k.seed[:], seed)
-	_, pub := xwing.DeriveKeyPairPacked(seed)
-	copy(k.pub[:], pub)
+	secretmem.Do(func() {
+		_, pub := xwing.DeriveKeyPairPacked(seed)
+		copy(k.pub[:], pub)
+	})
 	return k, nil
 }
 

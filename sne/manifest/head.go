@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ const maxEpochs = 1 << 40
 var (
 	ErrHead      = errors.New("sne: manifest head refused")
 	ErrStaleHead = errors.New("sne: manifest head is older than the one held") // a stale cache
+	ErrRevoked   = fmt.Errorf("%w: the creator's key was revoked", ErrHead)    // by the origin's Bundle
 )
 
 func refuse(what string) error { return fmt.Errorf("%w: %s", ErrHead, what) }
@@ -44,6 +46,9 @@ type Head struct {
 	Root        wire.ID
 	TotalFrames uint64 // at Rate
 	Time        uint64 // ms since 1970, for display
+
+	Signed []byte               // as it was verified; evidence, not part of its meaning
+	Key    *composite.PublicKey // the creator's, that verified it
 }
 
 // BroadcastID returns SHA-256("sne1 broadcast" || creator KeyID || nonce): the
@@ -189,6 +194,24 @@ type Want struct {
 // VerifyHead reads a signed Head. Errors: ErrHead, composite.ErrSignature,
 // wire.ErrMalformed.
 func VerifyHead(signed []byte, creator *composite.PublicKey, want Want) (*Head, error) {
+	h, err := OpenHead(signed, creator)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case h.Broadcast != want.Broadcast || h.Tier != want.Tier:
+		return nil, refuse("another broadcast or tier")
+	case h.OriginRoot != want.OriginRoot:
+		return nil, refuse("another origin")
+	case slices.Contains(want.Dead, h.Creator):
+		return nil, ErrRevoked
+	}
+	return h, nil
+}
+
+// OpenHead reads a signed Head and holds what it says against itself alone;
+// whoever asked for something uses VerifyHead. Errors as there.
+func OpenHead(signed []byte, creator *composite.PublicKey) (*Head, error) {
 	if len(signed) > MaxHead {
 		return nil, wire.Malformed("head too big")
 	}
@@ -200,16 +223,10 @@ func VerifyHead(signed []byte, creator *composite.PublicKey, want Want) (*Head, 
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case h.Broadcast != want.Broadcast || h.Tier != want.Tier:
-		return nil, refuse("another broadcast or tier")
-	case h.OriginRoot != want.OriginRoot:
-		return nil, refuse("another origin")
-	case h.Creator != creator.KeyID():
+	if h.Creator != creator.KeyID() {
 		return nil, refuse("another creator")
-	case slices.Contains(want.Dead, h.Creator):
-		return nil, refuse("the creator's key was revoked")
 	}
+	h.Signed, h.Key = bytes.Clone(signed), creator
 	return h, h.check()
 }
 

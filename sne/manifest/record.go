@@ -7,8 +7,9 @@
 // with a valid path to a verified Head and with the lengths that the Head
 // fixes. A closed broadcast never opens again.
 //
-// Not here yet: live broadcasts (a hub that follows Heads as they grow); Follows
-// already holds their rule.
+// A closed broadcast is a Tree. A live one is a Log that grows by a record and
+// a signed Head for each epoch; whoever follows it asks with each new Head for
+// the proof that it continues the last one (Follows).
 package manifest
 
 import (
@@ -36,6 +37,8 @@ type Record struct {
 	Frames     uint32      // at the Head's rate
 	Commit     [32]byte    // to the epoch secret
 	Renditions []Rendition // 1 to 16, R rising
+
+	Path []wire.ID // inclusion path under the Head that verified it; evidence, not part of its meaning
 }
 
 // Rendition finds an encoding by its number.

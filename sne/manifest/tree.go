@@ -20,10 +20,10 @@ const (
 // ErrRecord means that a record is not the one that the Head fixes.
 var ErrRecord = errors.New("sne: epoch record refused")
 
-// Tree is the Merkle tree of a manifest, at the origin. It is immutable.
+// Tree is the Merkle tree of a closed manifest, at the origin. It is immutable.
 type Tree struct {
 	records [][]byte
-	hashes  []tlog.Hash // in tlog's stored order
+	hashes  []wire.ID // as Log stores them
 	root    wire.ID
 }
 
@@ -38,25 +38,24 @@ func NewTree(records []*Record) (*Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		more, err := tlog.StoredHashes(int64(i), raw, tlog.HashReaderFunc(t.read))
+		more, err := t.log().Append(uint64(i), raw)
 		if err != nil {
-			return nil, fmt.Errorf("sne: tree: %w", err)
+			return nil, err
 		}
 		t.records = append(t.records, raw)
 		t.hashes = append(t.hashes, more...)
 	}
-	root, err := tlog.TreeHash(int64(len(records)), tlog.HashReaderFunc(t.read))
-	if err != nil {
-		return nil, fmt.Errorf("sne: tree: %w", err)
-	}
-	t.root = wire.ID(root)
-	return t, nil
+	var err error
+	t.root, err = t.log().Root(t.Size())
+	return t, err
 }
 
-func (t *Tree) read(indexes []int64) ([]tlog.Hash, error) {
-	out := make([]tlog.Hash, len(indexes))
+func (t *Tree) log() Log { return Log{Read: t.read} }
+
+func (t *Tree) read(indexes []uint64) ([]wire.ID, error) {
+	out := make([]wire.ID, len(indexes))
 	for i, x := range indexes {
-		if x < 0 || x >= int64(len(t.hashes)) {
+		if x >= uint64(len(t.hashes)) {
 			return nil, ErrRecord
 		}
 		out[i] = t.hashes[x]
@@ -71,30 +70,12 @@ func (t *Tree) Size() uint64 { return uint64(len(t.records)) }
 func (t *Tree) Root() wire.ID { return t.root }
 
 // Proof returns the inclusion path of record n in the whole tree.
-func (t *Tree) Proof(n uint64) ([]wire.ID, error) {
-	if n >= t.Size() {
-		return nil, ErrRecord
-	}
-	p, err := tlog.ProveRecord(int64(len(t.records)), int64(n), tlog.HashReaderFunc(t.read))
-	return fromProof(p), err
-}
+func (t *Tree) Proof(n uint64) ([]wire.ID, error) { return t.log().Inclusion(n, t.Size()) }
 
 // Consistency returns the path that proves the first `from` records to be the
 // beginning of the whole tree.
 func (t *Tree) Consistency(from uint64) ([]wire.ID, error) {
-	if from == 0 || from > t.Size() {
-		return nil, ErrRecord
-	}
-	p, err := tlog.ProveTree(int64(len(t.records)), int64(from), tlog.HashReaderFunc(t.read))
-	return fromProof(p), err
-}
-
-func fromProof[P ~[]tlog.Hash](p P) []wire.ID {
-	ids := make([]wire.ID, len(p))
-	for i := range p {
-		ids[i] = wire.ID(p[i])
-	}
-	return ids
+	return t.log().Consistency(from, t.Size())
 }
 
 // Page returns up to n records from first on with their paths: the body of GET
@@ -105,20 +86,7 @@ func (t *Tree) Page(first uint64, n int) ([]byte, error) {
 		return nil, ErrRecord
 	}
 	end := min(first+uint64(n), t.Size())
-	var w wire.Writer
-	w.Count8(int(end-first), MaxPage)
-	for i := first; i < end; i++ {
-		path, err := t.Proof(i)
-		if err != nil {
-			return nil, err
-		}
-		w.X16(t.records[i], maxRecord)
-		w.Count8(len(path), maxPath)
-		for k := range path {
-			w.Raw(path[k][:])
-		}
-	}
-	return w.Bytes()
+	return t.log().Page(first, t.Size(), t.records[first:end])
 }
 
 // VerifyRecords reads a page that was asked for as (first, n) under a verified
@@ -139,7 +107,7 @@ func VerifyRecords(h *Head, first uint64, n int, page []byte) ([]*Record, error)
 		if r.Err() != nil {
 			break
 		}
-		rec, err := h.verify(i, raw, path)
+		rec, err := h.Verify(i, raw, path)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +128,9 @@ func readPath(r *wire.Reader) []wire.ID {
 	return path
 }
 
-func (h *Head) verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
+// Verify reads record n of the manifest, which path proves to be in it. Errors:
+// ErrRecord, wire.ErrMalformed.
+func (h *Head) Verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
 	err := tlog.CheckRecord(toProof[tlog.RecordProof](path), int64(h.TreeSize), tlog.Hash(h.Root), int64(n), tlog.RecordHash(raw))
 	if err != nil {
 		return nil, fmt.Errorf("%w: epoch %d is not in the manifest", ErrRecord, n)
@@ -172,6 +142,7 @@ func (h *Head) verify(n uint64, raw []byte, path []wire.ID) (*Record, error) {
 	if rec.Epoch != h.Epoch(n) || rec.Frames != h.EpochFrames(n) {
 		return nil, fmt.Errorf("%w: epoch %d has another name or length", ErrRecord, n)
 	}
+	rec.Path = path
 	return rec, nil
 }
 

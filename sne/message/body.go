@@ -20,7 +20,8 @@ type Range struct {
 	N         uint8
 }
 
-func (g Range) write(w *wire.Writer) {
+// Write encodes the Range.
+func (g Range) Write(w *wire.Writer) {
 	if !g.valid() {
 		w.Fail("range of a forbidden length")
 	}
@@ -34,7 +35,8 @@ func (g Range) valid() bool {
 	return g.N >= 1 && g.N <= MaxRange && g.First <= math.MaxUint64-MaxRange
 }
 
-func readRange(r *wire.Reader) Range {
+// ReadRange reads a Range and refuses one of a forbidden length.
+func ReadRange(r *wire.Reader) Range {
 	g := Range{Broadcast: r.ID(), Tier: r.U16(), First: r.U64(), N: r.U8()}
 	if !g.valid() {
 		r.Fail("range of a forbidden length")
@@ -50,8 +52,32 @@ type Share struct {
 
 const maxShares = 8
 
-// checkSplit holds the rules of a Split: roles rise, the sum is the amount.
-func checkSplit(split []Share, amount uint64) error {
+// WriteSplit encodes u8 n; { u8 role; u64 msat }[n<=8]. The rules of a Split
+// are those of CheckSplit.
+func WriteSplit(w *wire.Writer, split []Share) {
+	w.Count8(len(split), maxShares)
+	for _, s := range split {
+		w.U8(s.Role)
+		w.U64(s.Msat)
+	}
+}
+
+// ReadSplit reads what WriteSplit wrote.
+func ReadSplit(r *wire.Reader) []Share {
+	n := int(r.U8())
+	if n > maxShares {
+		r.Fail("split into too many shares")
+	}
+	var split []Share
+	for i := 0; i < n && r.Err() == nil; i++ {
+		split = append(split, Share{Role: r.U8(), Msat: r.U64()})
+	}
+	return split
+}
+
+// CheckSplit holds the rules of a Split: roles rise, the sum is the amount, or
+// there is no share at all.
+func CheckSplit(split []Share, amount uint64) error {
 	if len(split) > maxShares {
 		return wire.Malformed("split into too many shares")
 	}
@@ -82,7 +108,7 @@ type Buy struct {
 func (b *Buy) Marshal() ([]byte, error) {
 	var w wire.Writer
 	w.U8(uint8(b.Rail))
-	b.Range.write(&w)
+	b.Range.Write(&w)
 	w.Raw(b.Body)
 	return w.Bytes()
 }
@@ -90,7 +116,7 @@ func (b *Buy) Marshal() ([]byte, error) {
 // ParseBuy reads the body of a BUY. The rail body is not looked into.
 func ParseBuy(body []byte) (*Buy, error) {
 	r := wire.NewReader(body)
-	b := &Buy{Rail: Rail(r.U8()), Range: readRange(r)}
+	b := &Buy{Rail: Rail(r.U8()), Range: ReadRange(r)}
 	b.Body = r.Take(r.Len())
 	return b, r.Close()
 }
@@ -109,7 +135,7 @@ func (g *Grant) Marshal() ([]byte, error) {
 	if len(g.Keys) != int(g.Range.N) {
 		return nil, wire.Malformed("grant with a wrong number of keys")
 	}
-	if err := checkSplit(g.Split, g.AmountMsat); err != nil {
+	if err := CheckSplit(g.Split, g.AmountMsat); err != nil {
 		return nil, err
 	}
 	evals := g.Evals
@@ -120,13 +146,9 @@ func (g *Grant) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	var w wire.Writer
-	g.Range.write(&w)
+	g.Range.Write(&w)
 	w.U64(g.AmountMsat)
-	w.Count8(len(g.Split), maxShares)
-	for _, s := range g.Split {
-		w.U8(s.Role)
-		w.U64(s.Msat)
-	}
+	WriteSplit(&w, g.Split)
 	for i := range g.Keys {
 		w.Raw(g.Keys[i][:])
 	}
@@ -137,14 +159,7 @@ func (g *Grant) Marshal() ([]byte, error) {
 // ParseGrant reads the body of a GRANT. The keys are copies.
 func ParseGrant(body []byte) (*Grant, error) {
 	r := wire.NewReader(body)
-	g := &Grant{Range: readRange(r), AmountMsat: r.U64()}
-	n := int(r.U8())
-	if n > maxShares {
-		r.Fail("split into too many shares")
-	}
-	for i := 0; i < n && r.Err() == nil; i++ {
-		g.Split = append(g.Split, Share{Role: r.U8(), Msat: r.U64()})
-	}
+	g := &Grant{Range: ReadRange(r), AmountMsat: r.U64(), Split: ReadSplit(r)}
 	if r.Err() == nil {
 		g.Keys = make([]kdf.Secret, g.Range.N)
 		for i := range g.Keys {
@@ -158,7 +173,7 @@ func ParseGrant(body []byte) (*Grant, error) {
 	if _, err := ParseEvals(g.Evals); err != nil {
 		return nil, err
 	}
-	return g, checkSplit(g.Split, g.AmountMsat)
+	return g, CheckSplit(g.Split, g.AmountMsat)
 }
 
 // TopUp asks for new tokens.

@@ -5,7 +5,7 @@
 // proofs and tokens are checked for shape alone (counts, order, the identity
 // element): their arithmetic belongs to the wallet and to the origin's mint.
 //
-// Not here yet: the bodies of LIVE, OFFER and the Dogecoin messages.
+// Not here yet: the bodies of LIVE and the Dogecoin messages.
 package message
 
 import "sonahub/sne/wire"

@@ -100,6 +100,7 @@ func bodies(t testing.TB) map[string]body {
 		"tokens": {&message.Tokens{KeySet: wire.ID{1}, Evals: m(evals().Marshal())}, parser(message.ParseTokens)},
 		"error":  {&message.Error{Code: message.CodePrice, RetryMs: 5}, parser(message.ParseError)},
 		"redeem": {redeem(), parser(message.ParseRedeem)},
+		"offer":  {&message.Offer{TBS: []byte{1, 2}, Sig: bytes.Repeat([]byte{3}, 3373), Bolt11: "lnbc1"}, parser(message.ParseOffer)},
 		"blinds": {blinds(), parser(message.ParseBlinds)},
 		"evals":  {evals(), parser(message.ParseEvals)},
 	}

@@ -6,7 +6,7 @@ import "sonahub/sne/wire"
 const (
 	MaxPoints = 64 // of Blinds and Evals
 	MaxTokens = 32
-	MaxDenom  = 31 // 2^31 units: sums of any list fit 64 bits
+	MaxDenom  = 23 // 2^23 units; a key set has at most 24 denominations
 )
 
 // Point is a compressed ristretto255 element, not decoded.

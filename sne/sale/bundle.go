@@ -33,9 +33,10 @@ func (c *Client) bundle(ctx context.Context, renew bool) (*bundle.Bundle, error)
 	if held != nil && !renew && age < freshFor {
 		return held, nil
 	}
-	b, err := c.fetchBundle(ctx)
+	b, raw, err := c.fetchBundle(ctx)
 	var split *bundle.SplitViewError
 	if errors.As(err, &split) {
+		c.splitView(ctx, split, raw)
 		c.mu.Lock()
 		c.stopped = err
 		c.mu.Unlock()
@@ -61,20 +62,21 @@ func (c *Client) held() (*bundle.Bundle, time.Duration, error) {
 	return c.current, time.Since(c.fetched), nil
 }
 
-func (c *Client) fetchBundle(ctx context.Context) (*bundle.Bundle, error) {
+// fetchBundle returns the Bundle and, also beside an error, what came.
+func (c *Client) fetchBundle(ctx context.Context) (*bundle.Bundle, []byte, error) {
 	r := resource.Resource{Kind: resource.Bundle}
 	raw, err := c.origin.Get(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b, err := c.accept(raw)
 	if errors.Is(err, bundle.ErrStale) || errors.Is(err, bundle.ErrDead) || errors.Is(err, bundle.ErrExpired) {
 		if raw, err = c.origin.GetFresh(ctx, r); err != nil { // a cache may have held it back
-			return nil, err
+			return nil, nil, err
 		}
 		b, err = c.accept(raw)
 	}
-	return b, err
+	return b, raw, err
 }
 
 // accept moves the pin, stores it, and only then takes the Bundle.

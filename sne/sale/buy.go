@@ -1,6 +1,7 @@
 package sale
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,22 @@ func (c *Client) Redeem(ctx context.Context, records []*manifest.Record, body []
 	return c.buy(ctx, message.RailFFXS, records, body)
 }
 
+// Follow asks again for a purchase only to learn how it ended: also where its
+// goods cannot be verified any more, because their creator was revoked or their
+// records are gone. The Grant has no keys, and change that was checked for
+// shape alone. Errors: as Redeem.
+func (c *Client) Follow(ctx context.Context, rng message.Range, body []byte) (*Grant, error) {
+	r, err := message.ParseRedeem(body)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.askGrant(ctx, message.RailFFXS, rng, body)
+	if err != nil {
+		return nil, err
+	}
+	return check(m, nil, r.Change)
+}
+
 func (c *Client) buy(ctx context.Context, rail message.Rail, records []*manifest.Record, body []byte) (*Grant, error) {
 	rng, err := rangeOf(records)
 	if err != nil {
@@ -65,6 +82,14 @@ func (c *Client) buy(ctx context.Context, rail message.Rail, records []*manifest
 		}
 		change = r.Change
 	}
+	g, err := c.askGrant(ctx, rail, rng, body)
+	if err != nil {
+		return nil, err
+	}
+	return check(g, records, change)
+}
+
+func (c *Client) askGrant(ctx context.Context, rail message.Rail, rng message.Range, body []byte) (*message.Grant, error) {
 	buy, err := (&message.Buy{Rail: rail, Range: rng, Body: body}).Marshal()
 	if err != nil {
 		return nil, err
@@ -81,7 +106,8 @@ func (c *Client) buy(ctx context.Context, rail message.Rail, records []*manifest
 	if g.Range != rng {
 		return nil, fmt.Errorf("%w: another range", ErrAnswer)
 	}
-	return check(g, records, change)
+	g.Evals = bytes.Clone(g.Evals) // raw is erased
+	return g, nil
 }
 
 // check keeps the keys that fit and names those that do not.
@@ -106,7 +132,7 @@ func check(m *message.Grant, records []*manifest.Record, change message.Blinds) 
 	if err := fitChange(m.Evals, change); err != nil {
 		errs = append(errs, fmt.Errorf("%w: %w", ErrChange, err))
 	} else {
-		g.Evals = append([]byte(nil), m.Evals...)
+		g.Evals = m.Evals
 	}
 	return g, errors.Join(errs...)
 }

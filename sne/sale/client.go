@@ -11,15 +11,13 @@
 // idempotent by its body; one exchange is outstanding at a time. The package
 // moves no money and stores nothing: the wallet wrote down the body of a
 // redemption before it comes here, and may send it again after a crash.
-//
-// Not here yet: Lightning offers (section 7.1).
 package sale
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -29,6 +27,7 @@ import (
 	"sonahub/sne/fetch"
 	"sonahub/sne/kdf"
 	"sonahub/sne/manifest"
+	"sonahub/sne/offer"
 	"sonahub/sne/wire"
 )
 
@@ -55,6 +54,11 @@ type Config struct {
 	Log        *slog.Logger           // nil = discard
 	Fetch      fetch.Options          // deadlines and TLS; its address rules are set from the fields above
 	MaxCatalog int                    // bytes of JSON in all pages; default 16 MiB
+
+	Exhibit func(exhibit []byte) // keeps a proof of fraud (package exhibit); nil = not kept
+
+	Invoice func(ctx context.Context, bolt11 string) (offer.Invoice, error) // reads an invoice and verifies its signature; nil = no offers
+	Network string                                                          // that the hub pays in; default "bitcoin"
 }
 
 // Client talks to one origin. It is safe for concurrent use and has no
@@ -78,7 +82,8 @@ type Client struct {
 	listing  *catalog.Catalog
 	heads    map[headKey]heldHead
 	creators map[wire.ID]*composite.PublicKey
-	edges    []*fetch.Client
+	edges    []*edge
+	liars    []string // URLs of edges that delivered something else than was recorded
 }
 
 type headKey struct {
@@ -104,6 +109,9 @@ func NewClient(cfg Config) (*Client, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Network == "" {
+		cfg.Network = "bitcoin"
 	}
 	if cfg.MaxCatalog <= 0 {
 		cfg.MaxCatalog = 16 << 20
@@ -143,30 +151,6 @@ func (c *Client) Pin() bundle.Pin {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pin
-}
-
-// setEdges takes over the URLs that a WELCOME names.
-func (c *Client) setEdges(urls []string) {
-	var edges []*fetch.Client
-	o := c.cfg.Fetch
-	o.Edge = true
-	addr, err := netip.ParseAddr(c.cfg.URL.Host)
-	o.PrivateEdge = err == nil && (addr.IsLoopback() || addr.IsPrivate()) || c.cfg.URL.Host == "localhost"
-	for _, u := range urls {
-		edge, err := fetch.New(u, o)
-		if err != nil {
-			c.log.Warn("edge ignored", "url", u, "err", err)
-			continue
-		}
-		edges = append(edges, edge)
-	}
-	c.mu.Lock()
-	old := c.edges
-	c.edges = edges
-	c.mu.Unlock()
-	for _, e := range old {
-		e.Close()
-	}
 }
 
 // Key is an epoch secret. It prints as "redacted"; Erase it when the epoch has

@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sonahub/sne/composite"
 	"sonahub/sne/fetch"
 	"sonahub/sne/manifest"
+	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/segment"
 	"sonahub/sne/wire"
@@ -25,8 +25,16 @@ const (
 )
 
 // Head returns the verified Head of a broadcast's tier. A closed one is kept
-// for an hour.
+// for an hour; that of a live broadcast is asked for each time, and must be
+// proved to continue the one held, which is kept in memory alone.
 func (c *Client) Head(ctx context.Context, broadcast wire.ID, tier uint16) (*manifest.Head, error) {
+	return c.head(ctx, broadcast, tier, c.origin.Get)
+}
+
+// getter is fetch.Client's Get or GetFresh.
+type getter func(ctx context.Context, r resource.Resource) ([]byte, error)
+
+func (c *Client) head(ctx context.Context, broadcast wire.ID, tier uint16, get getter) (*manifest.Head, error) {
 	b, err := c.Bundle(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +50,7 @@ func (c *Client) Head(ctx context.Context, broadcast wire.ID, tier uint16) (*man
 		return held.head, nil
 	}
 	want := manifest.Want{Broadcast: broadcast, Tier: tier, OriginRoot: c.cfg.URL.Root, Dead: b.DeadCreators}
-	h, err := c.fetchHead(ctx, want)
+	h, err := c.fetchHead(ctx, want, get)
 	if held.head != nil && held.head.Closed && (errors.Is(err, fetch.ErrUnreachable) || errors.Is(err, fetch.ErrBusy)) {
 		return held.head, nil // it cannot have changed
 	}
@@ -55,6 +63,7 @@ func (c *Client) Head(ctx context.Context, broadcast wire.ID, tier uint16) (*man
 			return held.head, nil
 		}
 		if err != nil {
+			c.contradiction(held.head, h)
 			return nil, err
 		}
 	}
@@ -75,8 +84,8 @@ func keep[K comparable, V any](m map[K]V, k K, v V, limit int) {
 	m[k] = v
 }
 
-func (c *Client) fetchHead(ctx context.Context, want manifest.Want) (*manifest.Head, error) {
-	raw, err := c.origin.Get(ctx, resource.Resource{Kind: resource.Head, ID: want.Broadcast, Tier: want.Tier})
+func (c *Client) fetchHead(ctx context.Context, want manifest.Want, get getter) (*manifest.Head, error) {
+	raw, err := get(ctx, resource.Resource{Kind: resource.Head, ID: want.Broadcast, Tier: want.Tier})
 	if err != nil {
 		return nil, err
 	}
@@ -161,45 +170,6 @@ func (c *Client) Records(ctx context.Context, h *manifest.Head, first uint64, n 
 	return out, nil
 }
 
-// Segment fetches the object of one rendition of a verified record and checks
-// it. Edges are asked before the origin.
-func (c *Client) Segment(ctx context.Context, rec *manifest.Record, rendition uint16) ([]byte, error) {
-	r := resource.Resource{Kind: resource.Segment, ID: rec.Broadcast, Tier: rec.Tier, Epoch: rec.Number, Rendition: rendition}
-	if _, ok := rec.Rendition(rendition); !ok {
-		return nil, fmt.Errorf("%w: no rendition %d", ErrObject, rendition)
-	}
-	for _, edge := range c.edgeList() {
-		object, err := edge.Get(ctx, r)
-		if err == nil {
-			err = CheckObject(rec, rendition, object)
-		}
-		if err == nil {
-			return object, nil
-		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		c.log.Debug("edge failed", "path", r.Path(), "err", err)
-		if !errors.Is(err, fetch.ErrNotFound) {
-			c.putAside(edge)
-		}
-	}
-	object, err := c.origin.Get(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return object, CheckObject(rec, rendition, object)
-}
-
-// putAside takes an edge that failed off the list until the next WELCOME, so
-// that its deadlines are waited for once.
-func (c *Client) putAside(edge *fetch.Client) {
-	c.mu.Lock()
-	c.edges = slices.DeleteFunc(slices.Clone(c.edges), func(e *fetch.Client) bool { return e == edge })
-	c.mu.Unlock()
-	edge.Close()
-}
-
 // CheckObject compares an object, from wherever it came, with its record.
 func CheckObject(rec *manifest.Record, rendition uint16, object []byte) error {
 	want, ok := rec.Rendition(rendition)
@@ -239,16 +209,10 @@ func (c *Client) KeySet(ctx context.Context, id wire.ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sha256.Sum256(append([]byte("sne1 ffxs"), raw...)) != id {
+	if message.KeySetID(raw) != id {
 		return nil, fmt.Errorf("%w: another keyset", ErrAnswer)
 	}
 	return raw, nil
-}
-
-func (c *Client) edgeList() []*fetch.Client {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.edges
 }
 
 // OpenEpoch opens the object of an epoch with the key that was bought and reads
@@ -258,17 +222,9 @@ func OpenEpoch(h *manifest.Head, rec *manifest.Record, rendition uint16, object 
 	if !segment.Fits(key, rec.Epoch, rec.Commit) {
 		return nil, fmt.Errorf("%w: epoch %d", ErrCommit, rec.Number)
 	}
-	plain, err := segment.Open(nil, key, rec.Epoch, rendition, object)
-	if err != nil {
-		return nil, err
+	p, err := h.OpenObject(rec, rendition, key, object)
+	if errors.Is(err, manifest.ErrSound) {
+		return nil, fmt.Errorf("%w: %w", ErrObject, err)
 	}
-	p, err := segment.ParsePayload(plain)
-	if err != nil {
-		return nil, err
-	}
-	want, _ := rec.Rendition(rendition)
-	if p.Codec != want.Codec || p.Frames != h.PayloadFrames(rec, p.Rate) {
-		return nil, fmt.Errorf("%w: epoch %d holds other sound than recorded", ErrObject, rec.Number)
-	}
-	return p, nil
+	return p, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"sonahub/sne/composite"
 	"sonahub/sne/manifest"
+	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/sale"
 	"sonahub/sne/segment"
@@ -125,7 +126,7 @@ func TestCatalogPagesAndOrder(t *testing.T) {
 
 func TestKeySetIsChecked(t *testing.T) {
 	g, c := start(t, snetest.Options{})
-	id := snetest.KeySetID(g.KeySet)
+	id := message.KeySetID(g.KeySet)
 	raw, err := c.KeySet(t.Context(), id)
 	if err != nil || !bytes.Equal(raw, g.KeySet) {
 		t.Fatalf("%q, %v", raw, err)
@@ -168,6 +169,14 @@ func TestEdgesServeSegmentsAndMayFail(t *testing.T) {
 	mu.Unlock()
 	for range 3 { // the origin steps in, and the edge is not asked again
 		hear(t, c, h, recs[1], grant.Keys[1])
+	}
+	g.ForgetSessions() // the next WELCOME names the liar once more
+	if grant, err = c.Grant(t.Context(), recs); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, c, h, recs[1], grant.Keys[1])
+	if got := c.Liars(); len(got) != 1 || got[0] != edge.URL {
+		t.Errorf("liars: %v", got)
 	}
 	if hits != 2 {
 		t.Fatalf("the edge was asked %d times", hits)

@@ -9,6 +9,7 @@ import (
 	"sonahub/sne/bundle"
 	"sonahub/sne/fetch"
 	"sonahub/sne/handshake"
+	"sonahub/sne/kdf"
 	"sonahub/sne/message"
 	"sonahub/sne/resource"
 	"sonahub/sne/session"
@@ -21,10 +22,14 @@ const repeats = 2
 type lane struct {
 	gate  gate
 	chain *session.Client // nil = none
-	seq   uint64          // of the Bundle it was opened under
+	from  *bundle.Bundle  // that it was opened under
 	fresh bool            // no exchange yet
 	last  time.Time       // of the last exchange, or of the handshake
 	id    uint16          // of the last message
+
+	base *kdf.Secret             // lock base of the exchange under way, if its answer may be an OFFER
+	sent time.Time               // when its request was sent first
+	held map[[32]byte]*heldOffer // offers that this session had, by payment hash
 }
 
 func newLane() *lane { return &lane{gate: newGate()} }
@@ -43,6 +48,7 @@ func (l *lane) drop() {
 		l.chain.Erase()
 		l.chain = nil
 	}
+	l.dropOffers()
 }
 
 // Connect opens a session ahead of need, so that the first purchase finds it.
@@ -60,7 +66,7 @@ func (c *Client) open(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	if l.chain != nil && (l.stale() || l.seq < c.Pin().MinSeq) {
+	if l.chain != nil && (l.stale() || l.from.Seq < c.Pin().MinSeq) {
 		l.drop()
 	}
 	if l.chain != nil {
@@ -77,7 +83,7 @@ func (c *Client) open(ctx context.Context, l *lane) error {
 		return err
 	}
 	l.last = time.Now()
-	l.chain, l.seq, l.fresh = session.NewClient(res, l.last), b.Seq, true
+	l.chain, l.from, l.fresh = session.NewClient(res, l.last), b, true
 	return nil
 }
 
@@ -105,6 +111,11 @@ func (c *Client) ask(ctx context.Context, l *lane, kind message.Kind, body []byt
 		return nil, err
 	}
 	defer l.gate.leave()
+	return c.askIn(ctx, l, kind, body, want)
+}
+
+// askIn is ask for one who is inside the lane's gate.
+func (c *Client) askIn(ctx context.Context, l *lane, kind message.Kind, body []byte, want message.Kind) ([]byte, error) {
 	var answer []byte
 	err := errLost
 	for try := 0; try < 2 && errors.Is(err, errLost); try++ {
@@ -139,6 +150,8 @@ func (c *Client) exchange(ctx context.Context, l *lane, f message.Frame, want me
 	if err != nil {
 		return nil, err
 	}
+	l.sent = time.Now()
+	l.expireOffers(l.sent)
 	answer, err := c.deliver(ctx, l, request)
 	if err != nil {
 		return nil, err
@@ -155,7 +168,7 @@ func (c *Client) deliver(ctx context.Context, l *lane, request []byte) ([]byte, 
 		raw, err := c.origin.Post(ctx, r, request)
 		if err == nil {
 			var plain []byte
-			if plain, err = l.chain.Response(raw); err == nil {
+			if plain, err = l.chain.ResponseBase(raw, l.base); err == nil {
 				return plain, nil
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"sonahub/sne/handshake"
+	"sonahub/sne/kdf"
+	"sonahub/sne/offer"
 	"sonahub/sne/session"
 )
 
@@ -29,5 +31,32 @@ func TestQuietSessionsAreStale(t *testing.T) {
 		if l.chain != nil {
 			t.Error("drop left the session")
 		}
+	}
+}
+
+// The salt of an offer stays while the session can get that offer again, and
+// no longer: not after its time, not after the session.
+func TestSaltsOfOffersEnd(t *testing.T) {
+	claim := func(n byte, ttl uint32) *offer.Claim {
+		return &offer.Claim{Head: &offer.Head{PaymentHash: [32]byte{n}, TTL: ttl}, Salt: kdf.Secret{n}}
+	}
+	l, begun := newLane(), time.Now()
+	l.sent = begun
+	l.remember(claim(1, 15))
+	l.remember(claim(2, 60))
+	short, long := l.held[[32]byte{1}], l.held[[32]byte{2}]
+	l.expireOffers(begun.Add(16 * time.Second))
+	if !short.salt.IsZero() || l.heldCopy([32]byte{1}) != nil || l.heldCopy([32]byte{2}) == nil {
+		t.Error("what expired stays, or what did not is gone")
+	}
+	l.drop()
+	if !long.salt.IsZero() || l.held != nil {
+		t.Error("the salts outlive their session")
+	}
+	for n := range byte(2 * maxHeld) {
+		l.remember(claim(n, 60))
+	}
+	if len(l.held) != maxHeld {
+		t.Errorf("%d salts are held", len(l.held))
 	}
 }

@@ -102,12 +102,14 @@ func (c *chain) aad(hdr []byte, more []byte) []byte {
 type step struct {
 	response kdf.Secret // kr
 	root     kdf.Secret // root_{i+1}
+	base     kdf.Secret // lb, the lock base
 	hash     [32]byte   // h_{i+1}
 }
 
 func (s *step) erase() {
 	s.response.Erase()
 	s.root.Erase()
+	s.base.Erase()
 	clear(s.hash[:])
 }
 
@@ -130,6 +132,9 @@ func (c *chain) advance(s *step, request []byte, ct *kem.Ciphertext, ss *kdf.Sec
 		return err
 	}
 	if err := kdf.Expand(&s.response, &x, "response", s.hash[:]); err != nil {
+		return err
+	}
+	if err := kdf.Expand(&s.base, &x, "lock base", s.hash[:]); err != nil {
 		return err
 	}
 	return kdf.Expand(&s.root, &x, "next", s.hash[:])

@@ -89,6 +89,13 @@ func (c *Client) seal(ek, messages []byte) ([]byte, error) {
 // Response reads the answer to the outstanding request and returns the padded
 // messages. On ErrBad nothing has changed: the request may be repeated.
 func (c *Client) Response(raw []byte) ([]byte, error) {
+	return c.ResponseBase(raw, nil)
+}
+
+// ResponseBase is Response for an answer that may carry an OFFER: it sets base,
+// unless that is nil, to the lock base of the exchange, from which the salts of
+// its offers derive (section 7.1). The caller erases it as soon as it has them.
+func (c *Client) ResponseBase(raw []byte, base *kdf.Secret) ([]byte, error) {
 	if c.pending == nil {
 		return nil, ErrBad
 	}
@@ -110,6 +117,9 @@ func (c *Client) Response(raw []byte) ([]byte, error) {
 		return nil, ErrBad
 	}
 	c.commit(&s)
+	if base != nil {
+		*base = s.base
+	}
 	c.dk.Erase()
 	c.dk, c.pending = nil, nil
 	return plain, nil

@@ -26,6 +26,7 @@ const (
 // that answer.
 type Server struct {
 	Random io.Reader // nil = the system's generator; set before the first Handle
+	Bundle wire.ID   // under which it was opened, for who keeps it; set before the first Handle
 
 	mu       sync.Mutex
 	chain    chain
@@ -61,6 +62,16 @@ func (s *Server) Session() wire.SessionID { return s.chain.id }
 // the machine. An answer that fails must not have acted: the session stays
 // where it was and the hub may send the request again.
 func (s *Server) Handle(now time.Time, request []byte, answer func(messages []byte) ([]byte, error)) ([]byte, error) {
+	return s.HandleBase(now, request, func(messages []byte, _ *kdf.Secret) ([]byte, error) { return answer(messages) })
+}
+
+// Answer answers the messages of one exchange. base is the exchange's lock
+// base, from which the salts of its offers derive (section 7.1); it is erased
+// when Answer returns.
+type Answer func(messages []byte, base *kdf.Secret) ([]byte, error)
+
+// HandleBase is Handle for an origin that makes offers.
+func (s *Server) HandleBase(now time.Time, request []byte, answer Answer) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expired(now) {
@@ -102,7 +113,7 @@ func (s *Server) open(request []byte) ([]byte, error) {
 	return kdf.Open(nil, &kq, s.chain.aad(request[:headSize], nil), request[headSize:])
 }
 
-func (s *Server) exchange(now time.Time, request, plain []byte, answer func([]byte) ([]byte, error)) ([]byte, error) {
+func (s *Server) exchange(now time.Time, request, plain []byte, answer Answer) ([]byte, error) {
 	ek := (*kem.PublicKey)(plain)
 	var ss kdf.Secret
 	var ct kem.Ciphertext
@@ -114,7 +125,8 @@ func (s *Server) exchange(now time.Time, request, plain []byte, answer func([]by
 	if err := s.chain.advance(&st, request, &ct, &ss); err != nil {
 		return nil, err
 	}
-	messages, err := answer(plain[len(ek):])
+	messages, err := answer(plain[len(ek):], &st.base)
+	st.base.Erase()
 	if err != nil {
 		return nil, err
 	}

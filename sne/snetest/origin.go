@@ -1,7 +1,8 @@
 // Package snetest is a small origin in memory, for tests of the hub's side: one
 // closed broadcast in two tiers, the opening grant, and redemption, top-up and
-// swap that check shapes alone and evaluate nothing. It is no mint and no
-// shop: the reference platform is that.
+// swap that check shapes alone and evaluate nothing; offers are real, and paid
+// at a till in memory. It is no mint and no shop: the reference platform is
+// that.
 package snetest
 
 import (
@@ -38,12 +39,16 @@ const (
 	PriceMsatS = 100 // msat per second
 	UnitMsat   = 100
 	FreeEpochs = 2
+	nonce      = "snetest" // of the broadcast
+
+	LightningMsatS = 1000 // msat per second by Lightning, whose smallest sale is 1000 msat
 )
 
 // Options of an origin.
 type Options struct {
-	Epochs int // default 20; the last one has half the length
-	Pages  int // of the catalogue; default 1
+	Epochs int    // default 20; the last one has half the length
+	Pages  int    // of the catalogue; default 1
+	KeySet []byte // published bytes; default: some that are none
 }
 
 // Origin serves on a loopback port until the test ends. Fields may be read
@@ -58,6 +63,11 @@ type Origin struct {
 	Head    map[uint16]*manifest.Head // by tier: 1 and 2
 	Trees   map[uint16]*manifest.Tree
 	Records map[uint16][]*manifest.Record
+	Till    *Till // what offers are paid at
+
+	// Evaluate answers Blinds with Evals under KeySet, for offers of tokens;
+	// nil = none are made. Set it before the first TOPUP.
+	Evaluate func(blinds []byte) ([]byte, error)
 
 	tb       testing.TB
 	server   *httptest.Server
@@ -72,6 +82,8 @@ type Origin struct {
 	edges     []string
 	acts      int
 	corrupt   func(*message.Grant)
+	lie       Lie
+	live      *message.LiveIs
 }
 
 // Start makes an origin and serves it.
@@ -87,6 +99,7 @@ func Start(tb testing.TB, o Options) *Origin {
 		tb: tb, files: make(map[string][]byte), answers: make(map[[32]byte]message.Frame),
 		Head: make(map[uint16]*manifest.Head), Trees: make(map[uint16]*manifest.Tree), Records: make(map[uint16][]*manifest.Record),
 	}
+	g.Till = &Till{Node: [33]byte{2, 's', 'n', 'e'}}
 	g.Root, g.Online, g.Creator = g.key(), g.key(), g.key()
 	g.KEM = must(kem.Generate(nil))(tb)
 	g.master = must(kdf.NewSecret(nil))(tb)
@@ -99,10 +112,14 @@ func Start(tb testing.TB, o Options) *Origin {
 	}
 	g.URL = bundle.URL{Host: host, Port: uint16(n), Root: g.Root.Public().KeyID()}
 	g.KeySet = []byte("a keyset that nobody evaluates with")
+	if o.KeySet != nil {
+		g.KeySet = o.KeySet
+	}
 	now := uint64(time.Now().UnixMilli())
 	g.SetBundle(&bundle.Bundle{
 		Seq: 1, NotBefore: now - 1000, NotAfter: now + 86400000, Host: host,
-		KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: []wire.ID{KeySetID(g.KeySet)},
+		KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: []wire.ID{message.KeySetID(g.KeySet)},
+		LightningNodes: [][33]byte{g.Till.Node},
 	})
 	g.publish(o)
 	return g
@@ -119,11 +136,6 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func (g *Origin) key() *composite.SecretKey { return must(composite.Generate(nil))(g.tb) }
-
-// KeySetID is the id that a Bundle lists.
-func KeySetID(raw []byte) wire.ID {
-	return sha256.Sum256(append([]byte("sne1 ffxs"), raw...))
-}
 
 // SetBundle signs and publishes another Bundle.
 func (g *Origin) SetBundle(b *bundle.Bundle) {
@@ -208,10 +220,10 @@ func PCM(tier uint16, epoch uint64, frames uint32) []byte {
 // publish seals the broadcast, signs its Heads and the catalogue.
 func (g *Origin) publish(o Options) {
 	g.tb.Helper()
-	var nonce [16]byte
-	copy(nonce[:], "snetest")
+	var own [16]byte
+	copy(own[:], nonce)
 	creator := g.Creator.Public().KeyID()
-	id := manifest.BroadcastID(creator, nonce)
+	id := manifest.BroadcastID(creator, own)
 	g.URL.Broadcast = id
 	const full = Rate * EpochMs / 1000
 	for tier := uint16(1); tier <= 2; tier++ {
@@ -224,14 +236,14 @@ func (g *Origin) publish(o Options) {
 		}
 		tree := must(manifest.NewTree(g.Records[tier]))(g.tb)
 		h := &manifest.Head{
-			Closed: true, Tier: tier, Nonce: nonce, OriginRoot: g.URL.Root, Rate: Rate, Channels: 2, Bits: 16, EpochMs: EpochMs,
+			Closed: true, Tier: tier, Nonce: own, OriginRoot: g.URL.Root, Rate: Rate, Channels: 2, Bits: 16, EpochMs: EpochMs,
 			TreeSize: tree.Size(), Root: tree.Root(), TotalFrames: uint64(o.Epochs)*full - full/2, Time: 1,
 		}
 		g.Trees[tier], g.Head[tier] = tree, h
 		g.SetFile(resource.Resource{Kind: resource.Head, ID: id, Tier: tier}, must(h.Sign(g.Creator))(g.tb))
 	}
 	g.SetFile(resource.Resource{Kind: resource.Key, ID: creator}, g.Creator.Public()[:])
-	g.SetFile(resource.Resource{Kind: resource.KeySet, ID: KeySetID(g.KeySet)}, g.KeySet)
+	g.SetFile(resource.Resource{Kind: resource.KeySet, ID: message.KeySetID(g.KeySet)}, g.KeySet)
 	g.PublishCatalog(1, o.Pages)
 }
 

@@ -104,7 +104,7 @@ func (g *Origin) exchange(res resource.Resource, request []byte) ([]byte, int) {
 	if err != nil {
 		return nil, http.StatusGone
 	}
-	response, err := s.Handle(now, request, g.answer)
+	response, err := s.HandleBase(now, request, g.answer)
 	switch {
 	case errors.Is(err, session.ErrGone):
 		return nil, http.StatusGone
@@ -117,7 +117,7 @@ func (g *Origin) exchange(res resource.Resource, request []byte) ([]byte, int) {
 }
 
 // answer is what one exchange says.
-func (g *Origin) answer(plain []byte) ([]byte, error) {
+func (g *Origin) answer(plain []byte, base *kdf.Secret) ([]byte, error) {
 	frames, err := message.Parse(plain)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (g *Origin) answer(plain []byte) ([]byte, error) {
 	defer g.mu.Unlock()
 	var out []message.Frame
 	for _, f := range frames {
-		a, err := g.one(f)
+		a, err := g.one(f, base)
 		var refused *message.Error
 		if errors.As(err, &refused) {
 			a.Kind = message.KindError
@@ -143,17 +143,28 @@ func (g *Origin) answer(plain []byte) ([]byte, error) {
 
 func refuse(code message.ErrorCode) error { return &message.Error{Code: code} }
 
-func (g *Origin) one(f message.Frame) (message.Frame, error) {
+func (g *Origin) one(f message.Frame, base *kdf.Secret) (message.Frame, error) {
 	switch f.Kind {
 	case message.KindHello:
 		body, err := (&message.Welcome{Edges: g.edges}).Marshal()
 		return message.Frame{Kind: message.KindWelcome, Body: body}, err
+	case message.KindLive:
+		ask, err := message.ParseLive(f.Body)
+		if err != nil || g.live == nil || ask.Tier != g.live.Tier {
+			return message.Frame{}, refuse(message.CodeNotFound)
+		}
+		body, err := g.live.Marshal()
+		return message.Frame{Kind: message.KindLiveIs, Body: body}, err
 	case message.KindBuy, message.KindTopUp, message.KindSwap:
 		hash := message.BodyHash(f.Kind, f.Body)
 		if a, ok := g.answers[hash]; ok {
 			return a, nil
 		}
-		a, err := g.act(f)
+		a, err := g.act(f, base)
+		if err == nil && a.Kind == message.KindOffer {
+			g.acts++ // its salt is of this exchange: the next one gets another
+			return a, nil
+		}
 		if err == nil {
 			g.acts++
 			g.answers[hash] = a
@@ -163,22 +174,25 @@ func (g *Origin) one(f message.Frame) (message.Frame, error) {
 	return message.Frame{}, refuse(message.CodeUnsupported)
 }
 
-func (g *Origin) act(f message.Frame) (message.Frame, error) {
+func (g *Origin) act(f message.Frame, base *kdf.Secret) (message.Frame, error) {
 	switch f.Kind {
 	case message.KindBuy:
 		b, err := message.ParseBuy(f.Body)
 		if err != nil {
 			return message.Frame{}, refuse(message.CodeBadRequest)
 		}
-		return g.buy(b)
+		return g.buy(b, base)
 	case message.KindTopUp:
 		t, err := message.ParseTopUp(f.Body)
-		if err != nil || t.Rail != message.TopUpVoucher {
+		if err != nil || t.Rail != message.TopUpVoucher && t.Rail != message.TopUpLightning {
 			return message.Frame{}, refuse(message.CodeBadRequest)
 		}
 		blinds, err := message.ParseBlinds(t.Blinds)
 		if err != nil {
 			return message.Frame{}, refuse(message.CodeBadRequest)
+		}
+		if t.Rail == message.TopUpLightning {
+			return g.offerTokens(base, t, blinds)
 		}
 		body, err := (&message.Tokens{KeySet: t.KeySet, Evals: echo(blinds)}).Marshal()
 		return message.Frame{Kind: message.KindTokens, Body: body}, err
@@ -207,10 +221,17 @@ func echo(b message.Blinds) []byte {
 	return raw
 }
 
-func (g *Origin) buy(b *message.Buy) (message.Frame, error) {
+func (g *Origin) buy(b *message.Buy, base *kdf.Secret) (message.Frame, error) {
 	h := g.Head[b.Range.Tier]
 	if h == nil || b.Range.Broadcast != h.Broadcast || b.Range.First+uint64(b.Range.N) > h.TreeSize {
 		return message.Frame{}, refuse(message.CodeNotFound)
+	}
+	if b.Rail == message.RailLightning {
+		h, plain, err := g.epochs(b.Range)
+		if err != nil {
+			return message.Frame{}, err
+		}
+		return g.offer(base, h, plain)
 	}
 	grant := &message.Grant{Range: b.Range, Keys: make([]kdf.Secret, b.Range.N)}
 	var frames uint64

@@ -30,7 +30,9 @@ const ctlUsage = `usage: sonahub ctl COMMAND [--state DIR] [--json]
   seek SECONDS
   volume ROOM PERCENT
   join ROOM|all       take the music to a room
-  leave ROOM`
+  leave ROOM
+  verify-exhibit FILE --accused KEYID
+                      judge a proof of fraud; needs no hub and no network`
 
 // maxAnswer bounds what the hub may answer.
 const maxAnswer = 32 << 20
@@ -47,12 +49,16 @@ func ctl(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("sonahub ctl", flag.ContinueOnError)
 	flags.StringVar(&cfg.State, "state", os.Getenv("SONAHUB_STATE"), "the hub's state folder (default ~/.local/share/sonahub, or SONAHUB_STATE)")
 	asJSON := flags.Bool("json", false, "answer in JSON")
+	accused := flags.String("accused", "", "verify-exhibit: KeyID of the one whom the exhibit accuses, from a sne:// URL or a catalogue")
 	words, err := interleaved(flags, args, out)
 	if err != nil {
 		return err
 	}
 	if len(words) == 0 {
 		return errors.New(ctlUsage)
+	}
+	if words[0] == "verify-exhibit" {
+		return verifyExhibit(words[1:], *accused, out)
 	}
 	state, err := cfg.StateFolder()
 	if err != nil {

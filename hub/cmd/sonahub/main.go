@@ -5,9 +5,10 @@
 //
 // The hub keeps everything below its state folder: house.db (rooms, queue,
 // paired phones), ledger.db (money), device.key (seals the purse; losing it
-// loses the prepaid balance) and ctl.sock, by which ctl reaches it. The page
-// is at http://HOST:8080; the terminal prints the one-time code that lets a
-// phone act. SIGTERM drains in order, a second one ends at once.
+// loses the prepaid balance), exhibits (proofs of fraud, if there are any) and
+// ctl.sock, by which ctl reaches it. The page is at http://HOST:8080; the
+// terminal prints the one-time code that lets a phone act. SIGTERM drains in
+// order, a second one ends at once.
 package main
 
 import (
@@ -37,6 +38,7 @@ func main() {
 const usage = `usage:
   sonahub serve [--config FILE] [--origin sne://...] [flags]
   sonahub ctl status|rooms|spent|play|pause|next|previous|seek|volume|join|leave ... [--json]
+  sonahub ctl verify-exhibit FILE --accused KEYID
 "sonahub serve -h" and "sonahub ctl -h" say more.`
 
 func run(args []string, stdout, stderr io.Writer) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 
 	"sonahub/hub/origin"
+	"sonahub/hub/origin/keyring"
+	"sonahub/sne/keychain/kmip"
 	"sonahub/wallet"
 )
 
@@ -17,13 +20,15 @@ var errUsage = errors.New("wrong flags")
 
 // settings is what the flags say. Amounts are msat per second.
 type settings struct {
-	Music, State, Listen, Host, Cert, Key string
-	Lossless, Opus                        int64
-	FreeEpochs                            int
-	Welcome                               uint
-	WelcomePerAddress, WelcomePerDay      int
-	Workers                               int
-	Verbose                               bool
+	Music, State, Listen, Host, Cert, Key  string
+	DeviceKeys, PassphraseFile             string
+	KMIP, KMIPAuthority, KMIPCert, KMIPKey string
+	Lossless, Opus                         int64
+	FreeEpochs                             int
+	Welcome                                uint
+	WelcomePerAddress, WelcomePerDay       int
+	Workers                                int
+	Verbose                                bool
 }
 
 func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err error) {
@@ -31,6 +36,12 @@ func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err e
 	f.SetOutput(stderr)
 	f.StringVar(&s.Music, "music", "", "folder of FLAC, WAV, MP3 and Ogg Vorbis files (default: an album that it composes)")
 	f.StringVar(&s.State, "state", defaultState(), "folder for keys, encrypted music and books")
+	f.StringVar(&s.DeviceKeys, "device-keys", "", "folder of the key that seals the secret keys (default: device in the state folder)")
+	f.StringVar(&s.PassphraseFile, "passphrase-file", "", "file whose first line seals the secret keys instead; so does the variable "+passphraseVar)
+	f.StringVar(&s.KMIP, "kmip", "", "host:port of a KMIP 1.4 server that holds the other half of the key that seals")
+	f.StringVar(&s.KMIPAuthority, "kmip-authority", "", "certificate file of the authority that signed that server's")
+	f.StringVar(&s.KMIPCert, "kmip-cert", "", "certificate file that this platform shows to it")
+	f.StringVar(&s.KMIPKey, "kmip-key", "", "key file of that certificate")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:7680", "address to serve on")
 	f.StringVar(&s.Host, "host", "", "host name in the URL (default: the address)")
 	f.StringVar(&s.Cert, "cert", "", "TLS certificate file (default: plain HTTP, for loopback and private addresses)")
@@ -69,6 +80,48 @@ func defaultState() string {
 		base = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(base, "sonaorigin")
+}
+
+// passphraseVar may hold the passphrase. It is taken out of the environment, so
+// that no child gets it; the kernel still shows it to the owner.
+const passphraseVar = "SONAORIGIN_PASSPHRASE"
+
+const maxPassphrase = 1024 // bytes
+
+// seal reads the passphrase, if there is one, and prepares the remote server.
+// The caller clears the passphrase's Text.
+func (s settings) seal() (keyring.Seal, error) {
+	seal := keyring.Seal{DeviceDir: s.DeviceKeys}
+	if s.KMIP != "" {
+		c, err := kmip.LoadTLS(s.KMIPAuthority, s.KMIPCert, s.KMIPKey)
+		if err != nil {
+			return seal, err
+		}
+		seal.Vault = &kmip.Vault{Address: s.KMIP, TLS: c, Label: "sonaorigin"}
+	}
+	if text, ok := os.LookupEnv(passphraseVar); ok {
+		seal.Passphrase.Text = []byte(text)
+		if err := os.Unsetenv(passphraseVar); err != nil {
+			return seal, err
+		}
+	}
+	if s.PassphraseFile == "" {
+		return seal, nil
+	}
+	f, err := os.Open(s.PassphraseFile)
+	if err != nil {
+		return seal, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxPassphrase+1))
+	if err != nil {
+		return seal, err
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	if seal.Passphrase.Text = bytes.TrimSuffix(line, []byte("\r")); len(data) > maxPassphrase || len(line) == 0 {
+		return seal, fmt.Errorf("%s: its first line must be 1 to %d bytes long", s.PassphraseFile, maxPassphrase)
+	}
+	return seal, nil
 }
 
 func (s settings) config(log *slog.Logger) origin.Config {

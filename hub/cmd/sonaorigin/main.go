@@ -9,7 +9,11 @@
 // rest is taken in behind a progress line.
 //
 // The state folder holds keys, encrypted music, catalogue and account books;
-// a second start with the same folder goes on where the first one stopped.
+// a second start with the same folder goes on where the first one stopped. The
+// secret keys are sealed (sne/keychain) by a device key in the state folder, or
+// in --device-keys. A passphrase (--passphrase-file), once given, seals them
+// instead and is asked for at every start; so does a KMIP server (--kmip), which
+// then holds one half of the key, so that this machine's disk alone is nothing.
 // One process at a time may use it. SIGTERM or SIGINT ends it in order; a
 // second one ends it at once. Exit status: 0 ended by a signal, 1 failed,
 // 2 wrong flags.
@@ -63,7 +67,12 @@ func run(args []string, stdout, stderr io.Writer, terminal bool) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	o, err := origin.Open(ctx, s.config(log))
+	c := s.config(log)
+	if c.Keys, err = s.seal(); err != nil {
+		return err
+	}
+	o, err := origin.Open(ctx, c)
+	clear(c.Keys.Passphrase.Text)
 	if err != nil {
 		return err
 	}

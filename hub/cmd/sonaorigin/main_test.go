@@ -41,6 +41,30 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestPassphrase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "passphrase")
+	for text, want := range map[string]string{"correct horse\nbattery\n": "correct horse", "correct horse\r\n": "correct horse", "\nx": "", strings.Repeat("x", 2000): ""} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seal, err := settings{PassphraseFile: path, DeviceKeys: "d"}.seal()
+		if (err == nil) != (want != "") || err == nil && (string(seal.Passphrase.Text) != want || seal.DeviceDir != "d") {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+	t.Setenv(passphraseVar, "battery staple")
+	seal, err := settings{}.seal()
+	if _, left := os.LookupEnv(passphraseVar); err != nil || left || string(seal.Passphrase.Text) != "battery staple" {
+		t.Errorf("from the environment: %v, left there: %v", err, left)
+	}
+	if _, err := (settings{KMIP: "127.0.0.1:1", KMIPAuthority: path}).seal(); err == nil {
+		t.Error("a KMIP server without certificates was taken")
+	}
+	if seal, err := (settings{}).seal(); err != nil || seal.Passphrase.Text != nil {
+		t.Errorf("without a passphrase: %v", err)
+	}
+}
+
 // TestRunUntilSignal runs the program in this process: the URL comes out, an
 // unreadable file is named, and SIGTERM ends it without an error.
 func TestRunUntilSignal(t *testing.T) {

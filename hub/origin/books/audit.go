@@ -21,6 +21,10 @@ type Audit struct {
 	VouchersIssued, VouchersRedeemed         int64
 	VoucherUnitsIssued, VoucherUnitsRedeemed int64
 
+	OfferMsat  int64 // paid by Lightning, for goods and units together
+	OfferUnits int64 // units sold by Lightning
+	OpenOffers int64 // offers that may still be paid
+
 	UnitsIssued int64 // all token units ever signed: top-ups, change, swaps
 	UnitsSpent  int64 // all token units ever taken in
 	Outstanding int64 // UnitsIssued - UnitsSpent: what hubs still hold
@@ -52,7 +56,7 @@ func (b *Books) Audit(ctx context.Context) (Audit, error) {
 func (a *Audit) read(ctx context.Context, tx *sql.Tx) error {
 	rows, err := tx.QueryContext(ctx, `
 SELECT broadcast, tier, sum(amount_msat), sum(units), count(*), sum(n)
-FROM grants WHERE redemption IS NOT NULL GROUP BY broadcast, tier ORDER BY broadcast, tier`)
+FROM grants WHERE redemption IS NOT NULL OR offer IS NOT NULL GROUP BY broadcast, tier ORDER BY broadcast, tier`)
 	if err != nil {
 		return err
 	}
@@ -69,9 +73,9 @@ FROM grants WHERE redemption IS NOT NULL GROUP BY broadcast, tier ORDER BY broad
 	}
 	err = tx.QueryRowContext(ctx, `
 SELECT coalesce(sum(amount_msat),0), coalesce(sum(units),0),
-	count(redemption), coalesce(sum(n) FILTER (WHERE redemption IS NOT NULL),0),
-	count(*) - count(redemption), coalesce(sum(n) FILTER (WHERE redemption IS NULL),0)
-FROM grants`).Scan(&a.AmountMsat, &a.PaidUnits, &a.Grants, &a.Epochs, &a.FreeGrants, &a.FreeEpochs)
+	count(paid), coalesce(sum(n) FILTER (WHERE paid IS NOT NULL),0),
+	count(*) - count(paid), coalesce(sum(n) FILTER (WHERE paid IS NULL),0)
+FROM (SELECT *, coalesce(redemption, offer) AS paid FROM grants)`).Scan(&a.AmountMsat, &a.PaidUnits, &a.Grants, &a.Epochs, &a.FreeGrants, &a.FreeEpochs)
 	if err != nil {
 		return err
 	}
@@ -88,19 +92,26 @@ FROM redemptions r LEFT JOIN grants g ON g.redemption = r.id`).Scan(&a.UnitsSpen
 	if err != nil {
 		return err
 	}
-	a.UnitsIssued += a.VoucherUnitsRedeemed
+	err = tx.QueryRowContext(ctx, `
+SELECT coalesce(sum(amount_msat) FILTER (WHERE settled_ms IS NOT NULL),0), coalesce(sum(units) FILTER (WHERE settled_ms IS NOT NULL),0),
+	count(*) FILTER (WHERE settled_ms IS NULL)
+FROM offers`).Scan(&a.OfferMsat, &a.OfferUnits, &a.OpenOffers)
+	if err != nil {
+		return err
+	}
+	a.UnitsIssued += a.VoucherUnitsRedeemed + a.OfferUnits
 	a.Outstanding = a.UnitsIssued - a.UnitsSpent
 	return tx.QueryRowContext(ctx, `
 WITH RECURSIVE step(i) AS (VALUES (0) UNION ALL SELECT i+1 FROM step WHERE i < 29)
 SELECT count(*) FROM (
-	SELECT 1 FROM grants JOIN step ON i < n WHERE redemption IS NOT NULL
+	SELECT 1 FROM grants JOIN step ON i < n WHERE redemption IS NOT NULL OR offer IS NOT NULL
 	GROUP BY broadcast, tier, first+i HAVING count(*) > 1)`).Scan(&a.EpochsTwice)
 }
 
 // Grants lists every grant, paid and free, oldest first.
 func (b *Books) Grants(ctx context.Context) ([]Grant, error) {
 	rows, err := b.db.QueryContext(ctx, `
-SELECT g.broadcast, g.tier, g.first, g.n, g.amount_msat, g.units, g.time_ms, g.redemption IS NULL, r.body_hash
+SELECT g.broadcast, g.tier, g.first, g.n, g.amount_msat, g.units, g.time_ms, g.redemption IS NULL AND g.offer IS NULL, g.offer IS NOT NULL, r.body_hash
 FROM grants g LEFT JOIN redemptions r ON r.id = g.redemption ORDER BY g.id`)
 	if err != nil {
 		return nil, fmt.Errorf("books: %w", err)
@@ -111,7 +122,7 @@ FROM grants g LEFT JOIN redemptions r ON r.id = g.redemption ORDER BY g.id`)
 		var g Grant
 		var ms int64
 		var body []byte
-		if err := rows.Scan(&g.Broadcast, &g.Tier, &g.First, &g.N, &g.AmountMsat, &g.Units, &ms, &g.Free, &body); err != nil {
+		if err := rows.Scan(&g.Broadcast, &g.Tier, &g.First, &g.N, &g.AmountMsat, &g.Units, &ms, &g.Free, &g.Offer, &body); err != nil {
 			return nil, fmt.Errorf("books: %w", err)
 		}
 		copy(g.BodyHash[:], body)

@@ -8,7 +8,8 @@
 // Invariants (SNE-SPEC section 8). A token is taken in and its goods are
 // granted in one transaction. A nullifier exists once. A redemption is known
 // by the hash of its body: shown again it is answered again and booked once;
-// a spent token in any other body changes nothing.
+// a spent token in any other body changes nothing. An offer is known before its
+// invoice exists; unpaid ones are dropped, paid ones booked once.
 package books
 
 import (
@@ -87,5 +88,20 @@ CREATE TABLE grants(
 	time_ms     INTEGER NOT NULL
 );
 CREATE INDEX grants_goods ON grants(broadcast, tier, first);
+`, `
+CREATE TABLE offers(
+	payment_hash BLOB PRIMARY KEY,
+	amount_msat  INTEGER NOT NULL CHECK (amount_msat > 0),
+	units        INTEGER NOT NULL CHECK (units >= 0), -- token units that it issues; 0: goods
+	broadcast    TEXT,                                -- NULL: units
+	tier         INTEGER NOT NULL,
+	first        INTEGER NOT NULL,
+	n            INTEGER NOT NULL,
+	expires_ms   INTEGER NOT NULL,
+	settled_ms   INTEGER                              -- NULL: open
+) WITHOUT ROWID;
+CREATE INDEX offers_open ON offers(expires_ms) WHERE settled_ms IS NULL;
+ALTER TABLE grants ADD COLUMN offer BLOB REFERENCES offers(payment_hash); -- NULL: paid by tokens, or free
+CREATE UNIQUE INDEX grants_offer ON grants(offer) WHERE offer IS NOT NULL;
 `}
 }

@@ -26,6 +26,7 @@ type Grant struct {
 	BodyHash [32]byte // zero for an opening grant
 	Time     time.Time
 	Free     bool // opening grant
+	Offer    bool // paid by Lightning
 }
 
 // Redemption is one body that takes tokens in: a purchase, or a swap if Goods
@@ -115,14 +116,14 @@ func (b *Books) book(ctx context.Context, tx *sql.Tx, r Redemption) error {
 	if r.Goods == nil {
 		return nil
 	}
-	return insertGrant(ctx, tx, sql.NullInt64{Int64: id, Valid: true}, *r.Goods, now)
+	return insertGrant(ctx, tx, sql.NullInt64{Int64: id, Valid: true}, nil, *r.Goods, now)
 }
 
 // Give books an opening grant: goods for nothing.
 func (b *Books) Give(ctx context.Context, g Goods) error {
 	g.AmountMsat, g.Units = 0, 0
 	err := database.Update(ctx, b.db, func(tx *sql.Tx) error {
-		return insertGrant(ctx, tx, sql.NullInt64{}, g, b.now().UnixMilli())
+		return insertGrant(ctx, tx, sql.NullInt64{}, nil, g, b.now().UnixMilli())
 	})
 	if err != nil {
 		return fmt.Errorf("books: %w", err)
@@ -130,8 +131,10 @@ func (b *Books) Give(ctx context.Context, g Goods) error {
 	return nil
 }
 
-func insertGrant(ctx context.Context, tx *sql.Tx, redemption sql.NullInt64, g Goods, now int64) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO grants(redemption, broadcast, tier, first, n, amount_msat, units, time_ms) VALUES (?,?,?,?,?,?,?,?)",
-		redemption, g.Broadcast, g.Tier, int64(g.First), g.N, g.AmountMsat, g.Units, now)
+// insertGrant books what was handed out: for a redemption, for an offer, or
+// for neither.
+func insertGrant(ctx context.Context, tx *sql.Tx, redemption sql.NullInt64, offer []byte, g Goods, now int64) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO grants(redemption, offer, broadcast, tier, first, n, amount_msat, units, time_ms) VALUES (?,?,?,?,?,?,?,?,?)",
+		redemption, offer, g.Broadcast, g.Tier, int64(g.First), g.N, g.AmountMsat, g.Units, now)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"sonahub/hub/audio/codec"
 	"sonahub/hub/audio/codec/flac"
 	"sonahub/hub/audio/codec/importer"
+	"sonahub/hub/origin/convert"
 	"sonahub/hub/origin/publish"
 	"sonahub/sne/manifest"
 	"sonahub/sne/segment"
@@ -169,9 +170,9 @@ func (g *Ingester) readFile(ctx context.Context, e *entry, emit func(epoch) erro
 	if in.Format != e.track.Source {
 		return errChanged
 	}
-	conv, err := newConverter(e.track.Source, e.track.Format)
+	conv, err := convert.New(e.track.Source, e.track.Format)
 	if err != nil {
-		return err
+		return fmt.Errorf("ingest: %w", err)
 	}
 	cut := cutter{size: publish.EpochFrames(e.track.Format.Rate) * e.track.Format.Channels, emit: emit,
 		limit: uint64(g.Limits.Hours) * 3600 * 1000 / publish.EpochMs}
@@ -183,11 +184,11 @@ func (g *Ingester) readFile(ctx context.Context, e *entry, emit func(epoch) erro
 		if err != nil {
 			return err
 		}
-		if err := cut.add(conv.next(b.PCM)); err != nil {
+		if err := cut.add(conv.Next(b.PCM)); err != nil {
 			return err
 		}
 	}
-	if err := cut.add(conv.flush()); err != nil {
+	if err := cut.add(conv.Flush()); err != nil {
 		return err
 	}
 	if err := cut.end(); err != nil {

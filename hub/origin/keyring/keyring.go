@@ -7,25 +7,28 @@
 // ends, which is accepted for another 24 hours and then erased. A key set
 // issues for a quarter and is honoured for 180 days more.
 //
-// All of it lies in one folder of files that only the owner can read. In this
-// reference platform the root key lies there too; a real one keeps it offline.
+// One folder holds it all. Secrets are in the file "keychain" (sne/keychain),
+// sealed by a device key that lies elsewhere, or by a passphrase; beside it lie
+// the Bundles and the terms of the key sets, which are public. A secret is
+// written before the public file that needs it and erased after that file is
+// gone, so a crash leaves at most a secret that nothing needs, which the next
+// start erases. In this reference platform the root key lies there too; a real
+// one keeps it offline.
 package keyring
 
 import (
-	"encoding/hex"
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"sonahub/hub/origin/durable"
 	"sonahub/sne/bundle"
 	"sonahub/sne/composite"
 	"sonahub/sne/kem"
+	"sonahub/sne/keychain"
 	"sonahub/sne/wire"
 	"sonahub/wallet/ffxs/mint"
 )
@@ -38,6 +41,14 @@ const (
 	overlap  = 48 * time.Hour // the next Bundle is out this long before the end (at least 24 h)
 	grace    = 24 * time.Hour // and the one before is accepted this long after
 )
+
+// Seal says what locks the secrets at rest. Given more than one, the last of
+// them locks, and the others may still open what they locked before.
+type Seal struct {
+	DeviceDir  string              // folder of the device key; "" = the ring's own folder + "-device"
+	Passphrase keychain.Passphrase // with a Text: instead of the device key
+	Vault      keychain.Vault      // if not nil: beside the device key, which alone is nothing then
+}
 
 // Generation is one Bundle with its secrets.
 type Generation struct {
@@ -54,39 +65,63 @@ type Generation struct {
 type Ring struct {
 	dir, host string
 	log       *slog.Logger
+	chain     *keychain.Keychain
 	root      *composite.SecretKey
 	creator   *composite.SecretKey
 
 	mu    sync.RWMutex
 	gens  []*Generation // newest first; gens[0] is current
 	mints []*mint.Mint  // newest first; mints[0] issues
+
+	minSeq uint64     // every Bundle before it is dead
+	dead   []wire.ID  // KeyIDs of revoked creators
+	nodes  [][33]byte // Lightning nodes that the Bundle names
 }
 
 // Open loads the ring from dir, or makes it, and renews what is due. host is
-// what the Bundle names. log may be nil.
-func Open(dir, host string, now time.Time, log *slog.Logger) (*Ring, error) {
+// what the Bundle names. Files of earlier versions, whose secrets were not
+// sealed, are taken over. A ring that is locked in another way than seal wants is
+// locked anew. log may be nil; ctx bounds Open alone.
+func Open(ctx context.Context, dir, host string, seal Seal, now time.Time, log *slog.Logger) (*Ring, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
+	if seal.DeviceDir == "" {
+		seal.DeviceDir = filepath.Clean(dir) + "-device"
+	}
 	r := &Ring{dir: dir, host: host, log: log}
-	var err error
-	if r.root, err = r.identity("root"); err != nil {
+	if err := r.open(ctx, seal, now); err != nil {
+		r.Erase()
 		return nil, err
 	}
-	if r.creator, err = r.identity("creator"); err != nil {
-		return nil, err
+	return r, nil
+}
+
+func (r *Ring) open(ctx context.Context, seal Seal, now time.Time) error {
+	var err error
+	if r.chain, err = r.unlock(ctx, seal); err != nil {
+		return err
+	}
+	if r.root, err = r.chain.Signing(nameRoot, 0, keychain.PurposeRoot); err != nil {
+		return fmt.Errorf("keyring: %w", err)
+	}
+	if r.creator, err = r.chain.Signing(nameCreator, 0, keychain.PurposeCreator); err != nil {
+		return fmt.Errorf("keyring: %w", err)
+	}
+	if err := r.sweep(); err != nil {
+		return err
 	}
 	if err := r.loadMints(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.loadGenerations(); err != nil {
-		return nil, err
+		return err
 	}
 	_, err = r.Renew(now)
-	return r, err
+	return err
 }
 
 // Root is the KeyID that the platform's URL pins.
@@ -140,43 +175,18 @@ func (r *Ring) Erase() {
 	for _, g := range r.gens {
 		g.erase()
 	}
-	r.root.Erase()
-	r.creator.Erase()
+	if r.root != nil {
+		r.root.Erase()
+	}
+	if r.creator != nil {
+		r.creator.Erase()
+	}
+	if r.chain != nil {
+		r.chain.Close()
+	}
 }
 
 func (g *Generation) erase() {
 	g.Online.Erase()
 	g.KEM.Erase()
-}
-
-// identity loads or makes a key that lasts.
-func (r *Ring) identity(name string) (*composite.SecretKey, error) {
-	path := filepath.Join(r.dir, name)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		k, err := composite.Generate(nil)
-		if err != nil {
-			return nil, fmt.Errorf("keyring: %w", err)
-		}
-		seeds := k.Seeds()
-		defer clear(seeds)
-		return k, durable.WriteFile(path, []byte(hex.EncodeToString(seeds)+"\n"), 0o600)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	defer clear(text)
-	seeds := make([]byte, composite.SeedsSize)
-	defer clear(seeds)
-	if len(text) < 2*len(seeds) {
-		return nil, fmt.Errorf("keyring: key file %s is damaged", name)
-	}
-	if _, err := hex.Decode(seeds, text[:2*len(seeds)]); err != nil {
-		return nil, fmt.Errorf("keyring: key file %s is damaged", name)
-	}
-	k, err := composite.NewSecretKey(seeds)
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	return k, nil
 }

@@ -15,9 +15,12 @@ import (
 
 func start() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
+// folder is where a ring may lie, with room beside it for its device key.
+func folder(t *testing.T) string { return filepath.Join(t.TempDir(), "keys") }
+
 func open(t *testing.T, dir string, now time.Time) *Ring {
 	t.Helper()
-	r, err := Open(dir, "example.org", now, nil)
+	r, err := Open(t.Context(), dir, "example.org", Seal{}, now, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +32,7 @@ func open(t *testing.T, dir string, now time.Time) *Ring {
 // that the one before was accepted for a day.
 func TestAYearOfBundles(t *testing.T) {
 	now := start()
-	dir := t.TempDir()
+	dir := folder(t)
 	r := open(t, dir, now)
 	pin := bundle.NewPin(bundle.URL{Host: "example.org", Root: r.Root()})
 	type seen struct {
@@ -81,13 +84,16 @@ func TestAYearOfBundles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) > 2+2+4 {
+	if len(files) > 1+2+4 {
 		t.Errorf("%d files are left; what is erased must go from the disk", len(files))
+	}
+	if n := len(r.chain.Keys()); n > 2+2*2+4 {
+		t.Errorf("%d keys are left; what is erased must go from the keychain", n)
 	}
 }
 
 func TestRestartKeepsEverything(t *testing.T) {
-	dir, now := t.TempDir(), start()
+	dir, now := folder(t), start()
 	r := open(t, dir, now)
 	later := now.Add(6 * 24 * time.Hour) // the second bundle is due
 	for _, when := range []time.Time{now, later, later.Add(time.Hour)} {
@@ -126,9 +132,9 @@ func TestRestartKeepsEverything(t *testing.T) {
 }
 
 func TestOtherHostNeedsAnotherBundle(t *testing.T) {
-	dir, now := t.TempDir(), start()
+	dir, now := folder(t), start()
 	old := open(t, dir, now).Current()
-	r, err := Open(dir, "192.0.2.1", now.Add(time.Minute), nil)
+	r, err := Open(t.Context(), dir, "192.0.2.1", Seal{}, now.Add(time.Minute), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +147,7 @@ func TestOtherHostNeedsAnotherBundle(t *testing.T) {
 }
 
 func TestFilesAreTheOwnersAndDamageIsTold(t *testing.T) {
-	dir := t.TempDir()
+	dir := folder(t)
 	open(t, dir, start())
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -158,7 +164,7 @@ func TestFilesAreTheOwnersAndDamageIsTold(t *testing.T) {
 		}
 		names = append(names, f.Name())
 	}
-	if !slices.Contains(names, "root") || len(names) != 4 {
+	if !slices.Contains(names, "keychain") || len(names) != 3 {
 		t.Fatalf("files %v", names)
 	}
 	for _, name := range names {
@@ -170,7 +176,7 @@ func TestFilesAreTheOwnersAndDamageIsTold(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Repeat("x", len(good))), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir, "example.org", start(), nil); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Open(t.Context(), dir, "example.org", Seal{}, start(), nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("damaged %s: %v", name, err)
 		}
 		if err := os.WriteFile(path, good, 0o600); err != nil {

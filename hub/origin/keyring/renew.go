@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +12,7 @@ import (
 
 	"sonahub/hub/origin/durable"
 	"sonahub/sne/bundle"
-	"sonahub/sne/composite"
-	"sonahub/sne/kem"
+	"sonahub/sne/kdf"
 	"sonahub/sne/wire"
 	"sonahub/wallet/ffxs/mint"
 )
@@ -34,7 +32,21 @@ func (r *Ring) Renew(now time.Time) (changed bool, err error) {
 		}
 		changed = true
 	}
-	return changed, r.drop(now)
+	if err := r.drop(now); err != nil {
+		return changed, err
+	}
+	return changed, r.prune()
+}
+
+// SetNodes names the Lightning nodes that may be paid, at most 4; a change needs
+// a new Bundle, which it makes. Until it is called they are those of the newest
+// Bundle.
+func (r *Ring) SetNodes(nodes [][33]byte, now time.Time) error {
+	r.mu.Lock()
+	r.nodes = slices.Clone(nodes)
+	r.mu.Unlock()
+	_, err := r.Renew(now)
+	return err
 }
 
 // due tells whether the current Bundle must be followed by a new one.
@@ -44,7 +56,7 @@ func (r *Ring) due(now time.Time) bool {
 	}
 	b := r.gens[0].Bundle
 	begin, end := time.UnixMilli(int64(b.NotBefore)), time.UnixMilli(int64(b.NotAfter))
-	return b.Host != r.host || !slices.Equal(b.KeySets, r.listed()) ||
+	return b.Host != r.host || !slices.Equal(b.KeySets, r.listed()) || !slices.Equal(b.LightningNodes, r.nodes) ||
 		now.Before(begin) || !now.Before(end.Add(-overlap))
 }
 
@@ -59,20 +71,20 @@ func (r *Ring) listed() []wire.ID {
 
 // next signs a Bundle with fresh keys and retires the one before.
 func (r *Ring) next(now time.Time) error {
-	g := &Generation{}
-	var err error
-	if g.Online, err = composite.Generate(nil); err != nil {
-		return fmt.Errorf("keyring: %w", err)
-	}
-	if g.KEM, err = kem.Generate(nil); err != nil {
-		return fmt.Errorf("keyring: %w", err)
-	}
 	seq := uint64(1)
 	if len(r.gens) > 0 {
 		seq = r.gens[0].Bundle.Seq + 1
 	}
+	if err := r.generate(bundleKeys(seq)...); err != nil {
+		return err
+	}
+	g := &Generation{}
+	err := r.take(g, seq)
+	if err != nil {
+		return fmt.Errorf("keyring: %w", err)
+	}
 	g.Bundle = &bundle.Bundle{
-		Seq: seq, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(),
+		Seq: seq, MinSeq: r.minSeq, DeadCreators: r.dead, Host: r.host, KEM: *g.KEM.Public(), Online: *g.Online.Public(), KeySets: r.listed(), LightningNodes: r.nodes,
 		NotBefore: uint64(now.Add(-backdate).UnixMilli()), NotAfter: uint64(now.Add(lifetime).UnixMilli()),
 	}
 	if g.Signed, err = g.Bundle.Sign(r.root); err != nil {
@@ -99,7 +111,7 @@ func (r *Ring) next(now time.Time) error {
 func (r *Ring) drop(now time.Time) error {
 	var errs []error
 	r.gens = slices.DeleteFunc(r.gens, func(g *Generation) bool {
-		if g.retired.IsZero() || now.Before(g.retired.Add(grace)) {
+		if g.Bundle.Seq >= r.minSeq && (g.retired.IsZero() || now.Before(g.retired.Add(grace))) {
 			return false
 		}
 		errs = append(errs, os.Remove(r.generationPath(g.Bundle.Seq)))
@@ -114,20 +126,23 @@ func (r *Ring) drop(now time.Time) error {
 
 // generationFile is a Generation on disk. Byte slices are base64 in JSON.
 type generationFile struct {
-	Bundle    []byte `json:"bundle"` // signed
-	Online    []byte `json:"online"` // seeds
-	KEM       []byte `json:"kem"`    // seed
+	Bundle    []byte `json:"bundle"`           // signed
+	Online    []byte `json:"online,omitempty"` // seeds, in files from before the keychain
+	KEM       []byte `json:"kem,omitempty"`    // seed, likewise
 	RetiredMs int64  `json:"retired_ms,omitempty"`
 }
 
+const (
+	bundlePrefix = "bundle-"
+	bundleName   = bundlePrefix + "%020d.json" // sorts by age
+)
+
 func (r *Ring) generationPath(seq uint64) string {
-	return filepath.Join(r.dir, fmt.Sprintf("bundle-%020d.json", seq)) // sorts by age
+	return filepath.Join(r.dir, fmt.Sprintf(bundleName, seq))
 }
 
 func (r *Ring) save(g *Generation) error {
-	f := generationFile{Bundle: g.Signed, Online: g.Online.Seeds(), KEM: g.KEM.Seed()}
-	defer clear(f.Online)
-	defer clear(f.KEM)
+	f := generationFile{Bundle: g.Signed}
 	if !g.retired.IsZero() {
 		f.RetiredMs = g.retired.UnixMilli()
 	}
@@ -135,13 +150,11 @@ func (r *Ring) save(g *Generation) error {
 }
 
 func (r *Ring) loadGenerations() error {
-	err := r.each("bundle-", func(data []byte) error {
+	err := r.each(bundlePrefix, func(_ string, data []byte) error {
 		var f generationFile
 		if err := json.Unmarshal(data, &f); err != nil {
 			return err
 		}
-		defer clear(f.Online)
-		defer clear(f.KEM)
 		g := &Generation{Signed: f.Bundle}
 		var err error
 		if g.Bundle, err = bundle.Parse(f.Bundle, r.Root()); err != nil {
@@ -150,11 +163,11 @@ func (r *Ring) loadGenerations() error {
 		if g.ID, err = g.Bundle.ID(); err != nil {
 			return err
 		}
-		if g.Online, err = composite.NewSecretKey(f.Online); err != nil {
+		if err := r.take(g, g.Bundle.Seq); err != nil {
 			return err
 		}
-		if g.KEM, err = kem.NewSecretKey(f.KEM); err != nil {
-			return err
+		if g.Bundle.Online != *g.Online.Public() || g.Bundle.KEM != *g.KEM.Public() {
+			return errors.New("the bundle names other keys than the keychain holds")
 		}
 		if f.RetiredMs != 0 {
 			g.retired = time.UnixMilli(f.RetiredMs)
@@ -165,6 +178,8 @@ func (r *Ring) loadGenerations() error {
 	if err != nil || len(r.gens) == 0 {
 		return err
 	}
+	r.minSeq, r.dead = r.gens[0].Bundle.MinSeq, r.gens[0].Bundle.DeadCreators // what is revoked stays so
+	r.nodes = r.gens[0].Bundle.LightningNodes
 	newest := time.UnixMilli(int64(r.gens[0].Bundle.NotBefore)).Add(backdate)
 	for _, g := range r.gens[1:] {
 		if g.retired.IsZero() { // cut off between writing the new one and retiring this one
@@ -181,8 +196,10 @@ const (
 	issueOverlap = 7 * 24 * time.Hour
 )
 
+const mintPrefix = "ffxs-"
+
 type mintFile struct {
-	Seed        []byte `json:"seed"`
+	Seed        []byte `json:"seed,omitempty"` // in files from before the keychain
 	UnitMsat    uint16 `json:"unit_msat"`
 	IssueUntil  int64  `json:"issue_until_ms"`
 	RedeemUntil int64  `json:"redeem_until_ms"`
@@ -190,18 +207,12 @@ type mintFile struct {
 }
 
 func (r *Ring) loadMints() error {
-	return r.each("ffxs-", func(data []byte) error {
+	return r.each(mintPrefix, func(_ string, data []byte) error {
 		var f mintFile
 		if err := json.Unmarshal(data, &f); err != nil {
 			return err
 		}
-		defer clear(f.Seed)
-		var seed mint.Seed
-		if copy(seed[:], f.Seed) != len(seed) {
-			return errors.New("seed is too short")
-		}
-		defer clear(seed[:])
-		m, err := mint.New(seed, mint.Terms{UnitMsat: f.UnitMsat, Denoms: f.Denoms,
+		m, err := r.mint(mint.Terms{UnitMsat: f.UnitMsat, Denoms: f.Denoms,
 			IssueUntil: time.UnixMilli(f.IssueUntil), RedeemUntil: time.UnixMilli(f.RedeemUntil)})
 		if err != nil {
 			return err
@@ -209,6 +220,19 @@ func (r *Ring) loadMints() error {
 		r.mints = append([]*mint.Mint{m}, r.mints...)
 		return nil
 	})
+}
+
+// mint derives the key set of the seed that lies in the keychain.
+func (r *Ring) mint(t mint.Terms) (*mint.Mint, error) {
+	var secret kdf.Secret
+	defer secret.Erase()
+	key := seedKey(t.IssueUntil.UnixMilli())
+	if err := r.chain.Secret(key.Name, key.Version, &secret); err != nil {
+		return nil, err
+	}
+	seed := mint.Seed(secret)
+	defer clear(seed[:])
+	return mint.New(seed, t)
 }
 
 func (r *Ring) renewMints(now time.Time) error {
@@ -226,17 +250,16 @@ func (r *Ring) renewMints(now time.Time) error {
 	if len(r.mints) > 0 && now.Before(r.mints[0].Terms().IssueUntil.Add(-issueOverlap)) {
 		return nil
 	}
-	var seed mint.Seed
-	defer clear(seed[:])
-	if _, err := rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("keyring: %w", err)
+	t := mint.Terms{IssueUntil: now.Add(issueFor), RedeemUntil: now.Add(issueFor + mint.MinRedeem)}
+	if err := r.generate(seedKey(t.IssueUntil.UnixMilli())); err != nil {
+		return err
 	}
-	m, err := mint.New(seed, mint.Terms{IssueUntil: now.Add(issueFor), RedeemUntil: now.Add(issueFor + mint.MinRedeem)})
+	m, err := r.mint(t)
 	if err != nil {
 		return fmt.Errorf("keyring: %w", err)
 	}
-	t := m.Terms()
-	f := mintFile{Seed: seed[:], UnitMsat: t.UnitMsat, Denoms: t.Denoms, IssueUntil: t.IssueUntil.UnixMilli(), RedeemUntil: t.RedeemUntil.UnixMilli()}
+	t = m.Terms()
+	f := mintFile{UnitMsat: t.UnitMsat, Denoms: t.Denoms, IssueUntil: t.IssueUntil.UnixMilli(), RedeemUntil: t.RedeemUntil.UnixMilli()}
 	if err := writeJSON(r.mintPath(m), f); err != nil {
 		return err
 	}
@@ -246,12 +269,12 @@ func (r *Ring) renewMints(now time.Time) error {
 }
 
 func (r *Ring) mintPath(m *mint.Mint) string {
-	return filepath.Join(r.dir, fmt.Sprintf("ffxs-%020d.json", m.Terms().IssueUntil.UnixMilli()))
+	return filepath.Join(r.dir, fmt.Sprintf(mintPrefix+"%020d.json", m.Terms().IssueUntil.UnixMilli()))
 }
 
 // each calls f with the content of every JSON file of that kind, oldest
 // first.
-func (r *Ring) each(prefix string, f func(data []byte) error) error {
+func (r *Ring) each(prefix string, f func(path string, data []byte) error) error {
 	entries, err := os.ReadDir(r.dir) // sorted by name
 	if err != nil {
 		return fmt.Errorf("keyring: %w", err)
@@ -260,11 +283,12 @@ func (r *Ring) each(prefix string, f func(data []byte) error) error {
 		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), ".json") {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(r.dir, e.Name()))
+		path := filepath.Join(r.dir, e.Name())
+		data, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("keyring: %w", err)
 		}
-		if err := f(data); err != nil {
+		if err := f(path, data); err != nil {
 			return fmt.Errorf("keyring: %s: %w", e.Name(), err)
 		}
 		clear(data)

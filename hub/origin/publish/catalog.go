@@ -126,9 +126,18 @@ func kHz(r audio.Rate) string {
 	return strconv.FormatFloat(float64(r)/1000, 'f', -1, 64) + " kHz"
 }
 
-// Pages signs the catalogue as pages of sequence number seq.
-func (t Terms) Pages(offers []Offer, creator wire.ID, g *keyring.Generation, seq uint64, now time.Time) ([][]byte, error) {
-	texts, err := t.split(offers, creator)
+// Items describes the offers, whose Heads creator signs.
+func (t Terms) Items(offers []Offer, creator wire.ID) []catalog.Item {
+	items := make([]catalog.Item, len(offers))
+	for i, o := range offers {
+		items[i] = t.Item(o, creator)
+	}
+	return items
+}
+
+// Pages signs the catalogue of these items as pages of sequence number seq.
+func Pages(items []catalog.Item, g *keyring.Generation, seq uint64, now time.Time) ([][]byte, error) {
+	texts, err := split(items)
 	if err != nil {
 		return nil, err
 	}
@@ -149,13 +158,10 @@ func (t Terms) Pages(offers []Offer, creator wire.ID, g *keyring.Generation, seq
 // three texts of 500 characters (6 bytes each when escaped) and 2 kB besides.
 const pageItems = 900000 / (3*500*6 + 2000)
 
-func (t Terms) split(offers []Offer, creator wire.ID) ([][]byte, error) {
+func split(items []catalog.Item) ([][]byte, error) {
 	var texts [][]byte
-	for first := 0; first == 0 || first < len(offers); first += pageItems {
-		c := catalog.Catalog{Items: []catalog.Item{}}
-		for _, o := range offers[first:min(first+pageItems, len(offers))] {
-			c.Items = append(c.Items, t.Item(o, creator))
-		}
+	for first := 0; first == 0 || first < len(items); first += pageItems {
+		c := catalog.Catalog{Items: append([]catalog.Item{}, items[first:min(first+pageItems, len(items))]...)}
 		if first == 0 {
 			c.Roles = map[string]string{strconv.Itoa(int(Role)): RoleName}
 		}

@@ -20,6 +20,7 @@ import (
 
 	"sonahub/hub/origin/durable"
 	"sonahub/sne/resource"
+	"sonahub/sne/segment"
 	"sonahub/sne/wire"
 )
 
@@ -81,6 +82,11 @@ func (f Folder) PutBlob(data []byte) (wire.ID, error) {
 func (f Folder) tierDir(b wire.ID, tier uint16) string {
 	segment := f.path(resource.Resource{Kind: resource.Segment, ID: b, Tier: tier})
 	return filepath.Dir(filepath.Dir(segment))
+}
+
+// epochDir is the public folder of an epoch: c/<b>/<tier>/<epoch>.
+func (f Folder) epochDir(e segment.Epoch) string {
+	return filepath.Dir(f.path(resource.Resource{Kind: resource.Segment, ID: e.Broadcast, Tier: e.Tier, Epoch: e.Number}))
 }
 
 // workDir is where a tier grows.

@@ -79,26 +79,59 @@ func (s *Stage) Epoch(n uint64, frames int, renditions []Encoded) (*manifest.Rec
 	if err := segment.EpochSecret(&es, &s.master, e); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
-	commit, err := segment.Commit(&es, e)
+	return s.press.epoch(filepath.Join(s.dir, strconv.FormatUint(n, 10)), &es, e, s.track.Format.Rate, frames, renditions, put)
+}
+
+// put writes a file that move makes durable.
+func put(path string, data []byte) error { return os.WriteFile(path, data, 0o600) }
+
+// Live seals one epoch of a live broadcast under a secret of its own and puts
+// its files in their public place at once. Nobody knows of them before a Head
+// covers the record. What a crash left in their place is overwritten.
+func (p *Press) Live(es *kdf.Secret, e segment.Epoch, rate audio.Rate, frames int, renditions []Encoded) (*manifest.Record, error) {
+	dir := p.Folder.epochDir(e)
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	rec, err := p.epoch(dir, es, e, rate, frames, renditions, func(path string, data []byte) error { return durable.WriteFile(path, data, 0o600) })
+	if err != nil {
+		return nil, err
+	}
+	return rec, durable.SyncDir(filepath.Dir(dir))
+}
+
+// Withdraw removes the files of an epoch that is not for sale any more.
+func (p *Press) Withdraw(e segment.Epoch) error {
+	if err := os.RemoveAll(p.Folder.epochDir(e)); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+// epoch seals all renditions of an epoch into the new folder dir.
+func (p *Press) epoch(dir string, es *kdf.Secret, e segment.Epoch, rate audio.Rate, frames int, renditions []Encoded, put func(path string, data []byte) error) (*manifest.Record, error) {
+	commit, err := segment.Commit(es, e)
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
-	dir := filepath.Join(s.dir, strconv.FormatUint(n, 10))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	rec := &manifest.Record{Epoch: e, Frames: uint32(frames), Commit: commit}
 	for _, r := range renditions {
-		object, err := s.seal(&es, e, r)
+		object, err := p.seal(es, e, r)
 		if err != nil {
-			return nil, fmt.Errorf("publish: epoch %d rendition %d: %w", n, r.R, err)
+			return nil, fmt.Errorf("publish: epoch %d rendition %d: %w", e.Number, r.R, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(int(r.R))), object, 0o600); err != nil {
+		if err := put(filepath.Join(dir, strconv.Itoa(int(r.R))), object); err != nil {
 			return nil, fmt.Errorf("publish: %w", err)
 		}
 		bps := r.BitsPerS
 		if bps == 0 {
-			bps = uint32(8 * uint64(len(object)) * uint64(s.track.Format.Rate) / uint64(frames))
+			bps = uint32(8 * uint64(len(object)) * uint64(rate) / uint64(frames))
 		}
 		rec.Renditions = append(rec.Renditions, manifest.Rendition{
 			R: r.R, Codec: r.Payload.Codec, BitsPerS: bps, ObjectLen: uint32(len(object)), SHA256: sha256.Sum256(object)})
@@ -107,12 +140,12 @@ func (s *Stage) Epoch(n uint64, frames int, renditions []Encoded) (*manifest.Rec
 }
 
 // seal makes a segment object and opens it, as every seller must.
-func (s *Stage) seal(es *kdf.Secret, e segment.Epoch, r Encoded) ([]byte, error) {
+func (p *Press) seal(es *kdf.Secret, e segment.Epoch, r Encoded) ([]byte, error) {
 	plain, err := r.Payload.Marshal()
 	if err != nil {
 		return nil, err
 	}
-	object, err := segment.Seal(s.press.Random, es, e, r.R, plain)
+	object, err := segment.Seal(p.Random, es, e, r.R, plain)
 	if err != nil {
 		return nil, err
 	}

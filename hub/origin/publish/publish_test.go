@@ -25,7 +25,7 @@ import (
 func press(t *testing.T) (*Press, shelf.Track, *keyring.Ring) {
 	t.Helper()
 	dir := t.TempDir()
-	ring, err := keyring.Open(filepath.Join(dir, "keys"), "example.org", time.Now(), nil)
+	ring, err := keyring.Open(t.Context(), filepath.Join(dir, "keys"), "example.org", keyring.Seal{}, time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestCatalogueOfTheWorstTracks(t *testing.T) {
 		offers = append(offers, o)
 	}
 	terms := Terms{Lossless: 500, Opus: 300, FreeEpochs: 1}
-	pages, err := terms.Pages(offers, ring.Creator().Public().KeyID(), ring.Current(), 9, time.UnixMilli(5))
+	pages, err := Pages(terms.Items(offers, ring.Creator().Public().KeyID()), ring.Current(), 9, time.UnixMilli(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestCatalogueOfTheWorstTracks(t *testing.T) {
 			t.Fatalf("item %d: %s", i, fmt.Sprint(it)[:200])
 		}
 	}
-	empty, err := terms.Pages(nil, ring.Creator().Public().KeyID(), ring.Current(), 1, time.Now())
+	empty, err := Pages(nil, ring.Current(), 1, time.Now())
 	if err != nil || len(empty) != 1 {
 		t.Errorf("%d pages of nothing, %v", len(empty), err)
 	}

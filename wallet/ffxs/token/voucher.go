@@ -1,6 +1,7 @@
 package token
 
 import (
+	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
 	"log/slog"
@@ -56,7 +57,7 @@ func ParseVoucher(code string) (Voucher, error) {
 		return v, fmt.Errorf("%w: voucher text", ErrMalformed)
 	}
 	got := Voucher{Units: n, Secret: [16]byte(b)}
-	if got.Code() != code {
+	if subtle.ConstantTimeCompare([]byte(got.Code()), []byte(code)) != 1 {
 		return v, fmt.Errorf("%w: voucher not in canonical form", ErrMalformed)
 	}
 	return got, nil
