@@ -63,7 +63,7 @@ const (
 	fade      = 50 * time.Millisecond
 	tight     = 150 * time.Millisecond // less than this beyond the lead is an underrun to come
 	startPlus = 10 * time.Millisecond  // the conductor's own work between reading a clock and writing
-	stopAfter = 120 * time.Millisecond // from a pause to silence: what outputs have handed on by then is heard
+	stopAfter = 200 * time.Millisecond // from a pause to silence: what outputs have handed on by then is heard, also on a machine that stalls for a moment
 	startWith = 300 * time.Millisecond // a run begins with so much sound or more
 	joinGrace = 250 * time.Millisecond // a member that joins has told its lead by then
 	patience0 = time.Second            // from the first wait to telling people of it

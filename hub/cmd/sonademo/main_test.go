@@ -59,7 +59,7 @@ func TestDemo(t *testing.T) {
 	p = consoletest.Start(t, args("--platform-listen", address, "--play=false")...)
 	p.Until(20*time.Second, "playing") // it was cut off, and the failed start has not forgotten it
 	p.Signal(syscall.SIGTERM, syscall.SIGINT)
-	if code := p.Ended(time.Second); code != 130 {
+	if code := p.Ended(3 * time.Second); code != 130 {
 		t.Errorf("after two signals it ended with %d:\n%s", code, p.Said())
 	}
 	consistent(t, platform, filepath.Join(state, "hub"))
