@@ -132,8 +132,8 @@ func (h *Hub) resume(g room.Group) {
 	h.player.Load(g.Queue.Current, g.Position, false)
 }
 
-// fillQueue puts the whole library into a queue that nobody has used yet, and
-// starts it if the owner wants music from the start.
+// fillQueue puts the whole library, but for what never ends, into a queue that
+// nobody has used yet, and starts it if the owner wants music from the start.
 func (h *Hub) fillQueue(ctx context.Context) error {
 	house := h.house.State()
 	g, _ := house.Group(mainGroup)
@@ -141,8 +141,13 @@ func (h *Hub) fillQueue(ctx context.Context) error {
 		return nil
 	}
 	var ids []string
-	for _, t := range house.Library[:min(len(house.Library), room.MaxQueue)] {
-		ids = append(ids, t.ID)
+	for _, t := range house.Library {
+		if !t.Live && len(ids) < room.MaxQueue {
+			ids = append(ids, t.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
 	}
 	if err := h.house.Do(ctx, room.Enqueue{Tracks: ids}); err != nil {
 		return err
