@@ -136,6 +136,9 @@ func (o *Origin) records(ctx context.Context, g message.Range) ([]*manifest.Reco
 		return t.records[g.First : g.First+uint64(g.N)], nil
 	}
 	head, _ := s.Head()
+	if head == nil { // it left the air this moment
+		return nil, refusal(message.CodeNotFound)
+	}
 	page, err := s.Records(ctx, head.TreeSize, g.First, int(g.N))
 	if err != nil {
 		return nil, err

@@ -158,6 +158,8 @@ func plain(err error) string {
 		return "the music platform does not answer"
 	case errors.Is(err, fetch.ErrBusy):
 		return "the music platform is busy"
+	case moved(err):
+		return "this is not on the air at present"
 	case errors.Is(err, fetch.ErrNotFound):
 		return "the music platform is still preparing this piece"
 	case damaged(err):

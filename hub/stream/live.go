@@ -91,6 +91,11 @@ func (s *Source) tune(ctx context.Context, next uint64, n int) (uint64, int, err
 // is none yet, or if what is there is not for sale any more.
 func (s *Source) join(ctx context.Context, next uint64, tier uint16) (uint64, error) {
 	e, err := s.cfg.Shop.Live(ctx, s.cfg.Item.ID, tier)
+	if moved(err) { // it is off the air: for good, if its creator was revoked
+		if _, herr := s.cfg.Shop.Head(ctx, s.cfg.Item.ID, tier); errors.Is(herr, manifest.ErrHead) {
+			err = herr
+		}
+	}
 	if err != nil {
 		return next, err
 	}

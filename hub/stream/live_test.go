@@ -307,6 +307,24 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestRevokedStation revokes a station's creator while it is heard: it leaves
+// the air, and the listener is told that this is for good.
+func TestRevokedStation(t *testing.T) {
+	t.Parallel()
+	s := radio(t, origin.Config{}, 20*time.Second, origintest.Track{Frames: 44100 * 9, Seed: 1})
+	src := s.open(0, nil)
+	if _, _, err := follow(t.Context(), src, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.origin.Revoke(keyring.Revocation{Creators: []wire.ID{s.items[0].Creator}, Keys: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := follow(t.Context(), src, 30)
+	if !errors.Is(err, manifest.ErrRevoked) || !strings.Contains(src.Why(), "withdrawn") {
+		t.Errorf("it ended with %v; people read %q", err, src.Why())
+	}
+}
+
 // TestEdges serves the segments from two plain file servers, of which one lies.
 // The piece is heard whole, the liar is noticed and left, the platform has no
 // segment to serve, and nothing is paid but the music.
