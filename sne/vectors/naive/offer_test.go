@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/cloudflare/circl/group"
 )
 
 // sold is an offer as its tbs says it.
