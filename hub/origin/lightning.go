@@ -55,7 +55,7 @@ func (o *Origin) sell(ctx context.Context, c *call, kind message.Kind, body []by
 	if err != nil {
 		return 0, nil, err
 	}
-	o.desk.put(key, openOffer{body: out, hash: d.head.PaymentHash, ends: now.Add(offerTTL)})
+	o.desk.put(key, openOffer{body: out, kind: kind, hash: d.head.PaymentHash, ends: now.Add(offerTTL)})
 	c.offered = true
 	return message.KindOffer, out, nil
 }
