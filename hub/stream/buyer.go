@@ -65,7 +65,7 @@ func (s *Source) buy(ctx context.Context) {
 			continue // what is owned is looked up again
 		}
 		if damaged(err) {
-			if bad++; bad >= badTries && s.dropRung() {
+			if bad++; bad >= badTries && s.dropRung(ctx, next) {
 				bad = 0
 			}
 		}
@@ -238,10 +238,14 @@ func damaged(err error) bool {
 	return errors.Is(err, fetch.ErrMalformed) || errors.Is(err, fetch.ErrTooBig) || errors.Is(err, manifest.ErrRecord) || errors.Is(err, sale.ErrObject)
 }
 
-// dropRung gives up the rung that delivers damage and reports whether another
-// one is left.
-func (s *Source) dropRung() bool {
+// dropRung gives up the rung that delivers damage to the epoch next and reports
+// whether another one is left. A rung in whose tier that epoch is paid stays:
+// its keys open nothing else, and on another rung it would be paid again.
+func (s *Source) dropRung(ctx context.Context, next uint64) bool {
 	if len(s.cfg.Ladder) < 2 {
+		return false
+	}
+	if own, _, err := s.owned(ctx, next, 1); own != nil || err != nil {
 		return false
 	}
 	now := choose(s.cfg.Ladder, s.cfg.Meter)
