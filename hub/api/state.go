@@ -65,6 +65,7 @@ type Track struct {
 	Index       int    `json:"index,omitempty"`
 	Art         string `json:"art,omitempty"`
 	LengthMs    int64  `json:"length_ms"`
+	Live        bool   `json:"live,omitempty"`
 	MsatPerS    int64  `json:"msat_per_s"`
 	Quality     string `json:"quality"`
 	BroughtDown bool   `json:"brought_down,omitempty"`
@@ -138,7 +139,7 @@ func newTracks(tracks []room.Track) []Track {
 	for _, t := range tracks {
 		out = append(out, Track{
 			ID: t.ID, Title: t.Title, Artist: t.Artist, Album: t.Album, Index: t.Index, Art: t.Art,
-			LengthMs: t.Length.Milliseconds(), MsatPerS: t.MsatPerS, Quality: t.Quality, BroughtDown: t.BroughtDown,
+			LengthMs: t.Length.Milliseconds(), Live: t.Live, MsatPerS: t.MsatPerS, Quality: t.Quality, BroughtDown: t.BroughtDown,
 		})
 	}
 	return out

@@ -86,9 +86,9 @@ func (h *Hub) resume(g room.Group) {
 	h.player.Load(g.Queue.Current, g.Position, false)
 }
 
-// fillQueue puts the whole library into a queue that nobody has touched yet,
-// also what the platform lists later, and starts it if the owner wants music
-// from the start.
+// fillQueue puts the whole library, but for what never ends, into a queue that
+// nobody has touched yet, also what the platform lists later, and starts it if
+// the owner wants music from the start.
 func (h *Hub) fillQueue(ctx context.Context) error {
 	house := h.house.State()
 	g, _ := house.Group(mainGroup)
@@ -100,8 +100,8 @@ func (h *Hub) fillQueue(ctx context.Context) error {
 		return nil
 	}
 	var more []string
-	for _, t := range house.Library[:min(len(house.Library), room.MaxQueue)] {
-		if !slices.Contains(have, t.ID) {
+	for _, t := range house.Library {
+		if !t.Live && !slices.Contains(have, t.ID) && len(have)+len(more) < room.MaxQueue {
 			more = append(more, t.ID)
 		}
 	}

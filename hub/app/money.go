@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sonahub/hub/store"
+	"sonahub/sne/fetch"
+	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/sale"
 	"sonahub/sne/wire"
@@ -192,15 +194,7 @@ func (m *money) show(ctx context.Context, p wallet.Proof) (wallet.Receipt, error
 	if err != nil {
 		return wallet.Receipt{}, err
 	}
-	head, err := m.client.Head(ctx, b, p.Tier)
-	if err != nil {
-		return wallet.Receipt{}, err
-	}
-	records, err := m.client.Records(ctx, head, p.First, p.N)
-	if err != nil {
-		return wallet.Receipt{}, err
-	}
-	grant, err := m.client.Redeem(ctx, records, p.Body)
+	grant, err := m.redeem(ctx, b, p)
 	if grant != nil {
 		defer grant.Erase()
 	}
@@ -218,6 +212,24 @@ func (m *money) show(ctx context.Context, p wallet.Proof) (wallet.Receipt, error
 		return refused(refusal, err)
 	}
 	return wallet.Receipt{}, err
+}
+
+// redeem shows a proof. Where its goods cannot be verified any more, because
+// their creator was revoked or they have left a live broadcast's manifest, the
+// purchase is followed without them: its change is money.
+func (m *money) redeem(ctx context.Context, b wire.ID, p wallet.Proof) (*sale.Grant, error) {
+	var records []*manifest.Record
+	head, err := m.client.Head(ctx, b, p.Tier)
+	if err == nil {
+		records, err = m.client.Records(ctx, head, p.First, p.N)
+	}
+	switch {
+	case errors.Is(err, manifest.ErrRevoked), errors.Is(err, fetch.ErrNotFound):
+		return m.client.Follow(ctx, message.Range{Broadcast: b, Tier: p.Tier, First: p.First, N: uint8(p.N)}, p.Body)
+	case err != nil:
+		return nil, err
+	}
+	return m.client.Redeem(ctx, records, p.Body)
 }
 
 // refused turns a refusal into a receipt; a refusal that may pass stays an

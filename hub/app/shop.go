@@ -149,9 +149,7 @@ func (h *Hub) browse(ctx context.Context) error {
 	h.shelf.put(c.Items)
 	library := make([]room.Track, 0, len(c.Items))
 	for _, i := range c.Items {
-		if i.Kind == "vod" {
-			library = append(library, track(i))
-		}
+		library = append(library, track(i))
 	}
 	if !sameLibrary(h.house.State().Library, library) {
 		h.house.note(room.Stocked{Library: library})
@@ -176,7 +174,8 @@ func sameLibrary(a, b []room.Track) bool {
 // track is a catalogue item in the words of the house.
 func track(i catalog.Item) room.Track {
 	t := room.Track{
-		ID: i.ID.String(), Title: i.Title, Artist: i.Artist, Album: i.Album, Index: i.Index,
+		Live: i.Kind == catalog.KindLive,
+		ID:   i.ID.String(), Title: i.Title, Artist: i.Artist, Album: i.Album, Index: i.Index,
 		Length: time.Duration(i.Ms) * time.Millisecond, CreatorKeyID: i.Creator.String(),
 	}
 	if !i.Art.IsZero() {

@@ -11,6 +11,7 @@ import (
 // Limits on offers (SNE-SPEC section 6).
 const (
 	maxOpenOffers = 4                // in one session
+	maxOpenTopUps = 1                // of them
 	offerTTL      = 60 * time.Second // how long one may be paid
 	repeatLeft    = 10 * time.Second // less life than this, and a repeat is a new offer
 	maxOffers     = 4096             // in all sessions: about 30 MB
@@ -25,7 +26,8 @@ type deskKey struct {
 
 // openOffer is an offer that may still be paid.
 type openOffer struct {
-	body []byte // of the OFFER message, for the repeat
+	body []byte       // of the OFFER message, for the repeat
+	kind message.Kind // of what it answers
 	hash [32]byte
 	ends time.Time
 }
@@ -69,7 +71,7 @@ func (d *desk) admit(k deskKey, kind message.Kind, address string, now time.Time
 	d.mu.Lock()
 	d.sweep(now)
 	full := len(d.open) >= maxOffers
-	retry, crowded := d.crowded(k.session, now)
+	retry, crowded := d.crowded(k.session, kind, now)
 	d.mu.Unlock()
 	if full {
 		return tooMany(message.CodeBusy, 5*time.Second)
@@ -96,15 +98,21 @@ func tooMany(c message.ErrorCode, retry time.Duration) error {
 
 // crowded reports whether a session has all the offers that it may, and when
 // the first of them ends.
-func (d *desk) crowded(id wire.SessionID, now time.Time) (time.Duration, bool) {
-	if d.in[id] < maxOpenOffers {
+func (d *desk) crowded(id wire.SessionID, kind message.Kind, now time.Time) (time.Duration, bool) {
+	if d.in[id] == 0 {
 		return 0, false
 	}
-	retry := offerTTL
+	retry, same := offerTTL, 0
 	for k, o := range d.open {
 		if k.session == id {
 			retry = min(retry, o.ends.Sub(now))
+			if o.kind == kind {
+				same++
+			}
 		}
+	}
+	if d.in[id] < maxOpenOffers && (kind != message.KindTopUp || same < maxOpenTopUps) {
+		return 0, false
 	}
 	return max(retry, time.Second), true
 }

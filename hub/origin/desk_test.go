@@ -60,6 +60,11 @@ func TestDeskLimits(t *testing.T) {
 	if err := d.admit(keyOf(200, 0), message.KindTopUp, "d", now); err != nil {
 		t.Fatal(err)
 	}
+	d.put(keyOf(200, 0), openOffer{kind: message.KindTopUp, ends: now.Add(offerTTL)})
+	refusedWith(t, "a second open top-up in a session", d.admit(keyOf(200, 1), message.KindTopUp, "e", now.Add(11*time.Second)), message.CodeRate)
+	if err := d.admit(keyOf(200, 2), message.KindBuy, "e", now.Add(11*time.Second)); err != nil {
+		t.Errorf("a purchase beside a top-up: %v", err)
+	}
 	refusedWith(t, "two top-ups", d.admit(keyOf(201, 0), message.KindTopUp, "d", now.Add(9*time.Second)), message.CodeRate)
 	if err := d.admit(keyOf(202, 0), message.KindTopUp, "d", now.Add(10*time.Second)); err != nil {
 		t.Errorf("after ten seconds: %v", err)

@@ -7,12 +7,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudflare/circl/group"
+
+	"sonahub/sne/kdf"
 	"sonahub/sne/message"
+	"sonahub/wallet"
 )
 
 func openEmpty(f *testing.F) *Origin {
 	f.Helper()
-	o, err := Open(f.Context(), Config{State: f.TempDir(), Music: f.TempDir()})
+	o, err := Open(f.Context(), Config{State: f.TempDir(), Music: f.TempDir(), Till: &blindTill{}, Limits: Limits{Offers: 1e9}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -26,6 +30,19 @@ func openEmpty(f *testing.F) *Origin {
 	return o
 }
 
+// blindTill makes invoices that nobody pays.
+type blindTill struct{}
+
+func (*blindTill) Node(context.Context) ([33]byte, error) { return [33]byte{2}, nil }
+
+func (*blindTill) AddInvoice(context.Context, [32]byte, wallet.Msat, [32]byte, time.Duration) (string, error) {
+	return "ln", nil
+}
+
+func (*blindTill) Settled(context.Context, [32]byte) (bool, error) { return false, nil }
+
+func (*blindTill) Cancel(context.Context, [32]byte) (bool, error) { return false, nil }
+
 // FuzzAnswer hands any message to the shop: it must answer with the same id,
 // refuse with a known code, and never count it as a fault of its own.
 func FuzzAnswer(f *testing.F) {
@@ -38,11 +55,15 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(uint8(message.KindBuy), append(append([]byte{2}, goods...), empty...))
 	f.Add(uint8(message.KindBuy), append([]byte{4}, goods...))
 	f.Add(uint8(message.KindTopUp), append(point, "\x00\x1c1-aaaaaaaaaaaaaaaaaaaaaaaaaa"...))
+	f.Add(uint8(message.KindBuy), append([]byte{1}, goods...))
+	f.Add(uint8(message.KindTopUp), topUp(f, set))
 	f.Add(uint8(message.KindSwap), empty)
 	f.Add(uint8(message.KindClose), []byte{})
 	f.Add(uint8(200), []byte("x"))
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
-		a := o.answer(t.Context(), &call{}, message.Frame{Kind: message.Kind(kind), ID: 7, Body: body})
+		c := &call{bundle: o.ring.Current().ID, base: &kdf.Secret{1}}
+		copy(c.session[:], body)
+		a := o.answer(t.Context(), c, message.Frame{Kind: message.Kind(kind), ID: 7, Body: body})
 		if a.ID != 7 {
 			t.Errorf("id %d", a.ID)
 		}
@@ -54,6 +75,24 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%+v, %v", e, err)
 		}
 	})
+}
+
+// topUp is a TOPUP by Lightning of 16 units.
+func topUp(f *testing.F, set [32]byte) []byte {
+	f.Helper()
+	point, err := group.Ristretto255.HashToElement([]byte("a"), nil).MarshalBinaryCompress()
+	if err != nil {
+		f.Fatal(err)
+	}
+	blinds, err := message.Blinds{{Denom: 4, Points: []message.Point{message.Point(point)}}}.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	body, err := (&message.TopUp{Rail: message.TopUpLightning, KeySet: set, Blinds: blinds}).Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	return body
 }
 
 // FuzzPath asks for any path: no fault of ours, and no file of ours.

@@ -10,6 +10,7 @@ import (
 	"sonahub/hub/origin/books"
 	"sonahub/hub/origin/publish"
 	"sonahub/sne/kdf"
+	"sonahub/sne/manifest"
 	"sonahub/sne/message"
 	"sonahub/sne/offer"
 	"sonahub/sne/wire"
@@ -54,7 +55,7 @@ func (o *Origin) sell(ctx context.Context, c *call, kind message.Kind, body []by
 	if err != nil {
 		return 0, nil, err
 	}
-	o.desk.put(key, openOffer{body: out, hash: d.head.PaymentHash, ends: now.Add(offerTTL)})
+	o.desk.put(key, openOffer{body: out, kind: kind, hash: d.head.PaymentHash, ends: now.Add(offerTTL)})
 	c.offered = true
 	return message.KindOffer, out, nil
 }
@@ -99,13 +100,13 @@ func (o *Origin) drawEpochs(ctx context.Context, b *message.Buy) (*deal, error) 
 		return nil, err
 	}
 	goods.Units = 0 // not paid by tokens
-	t, err := o.tiers.get(ctx, b.Range.Broadcast, b.Range.Tier)
+	records, err := o.records(ctx, b.Range)
 	if err != nil {
 		return nil, err
 	}
 	h := &offer.Head{Goods: offer.GoodsEpochs, AmountMsat: uint64(goods.AmountMsat), Range: b.Range}
 	h.Split = []message.Share{{Role: publish.Role, Msat: h.AmountMsat}}
-	for _, rec := range t.records[b.Range.First : b.Range.First+uint64(b.Range.N)] {
+	for _, rec := range records {
 		leaf, err := rec.Leaf()
 		if err != nil {
 			return nil, err
@@ -122,6 +123,27 @@ func (o *Origin) drawEpochs(ctx context.Context, b *message.Buy) (*deal, error) 
 		d.plain = append(d.plain, grant.Keys[i][:]...)
 	}
 	return d, nil
+}
+
+// records are those of a Range that is for sale, of a title or of a station.
+func (o *Origin) records(ctx context.Context, g message.Range) ([]*manifest.Record, error) {
+	s := o.stations.Get(g.Broadcast)
+	if s == nil {
+		t, err := o.tiers.get(ctx, g.Broadcast, g.Tier)
+		if err != nil {
+			return nil, err
+		}
+		return t.records[g.First : g.First+uint64(g.N)], nil
+	}
+	head, _ := s.Head()
+	if head == nil { // it left the air this moment
+		return nil, refusal(message.CodeNotFound)
+	}
+	page, err := s.Records(ctx, head.TreeSize, g.First, int(g.N))
+	if err != nil {
+		return nil, err
+	}
+	return manifest.VerifyRecords(head, g.First, int(g.N), page)
 }
 
 // drawUnits evaluates Blinds for a payment to come.

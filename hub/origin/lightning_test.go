@@ -12,6 +12,7 @@ import (
 	"sonahub/hub/audio"
 	"sonahub/hub/audio/codec"
 	"sonahub/hub/origin"
+	"sonahub/hub/origin/live"
 	"sonahub/hub/origin/origintest"
 	"sonahub/sne/bundle"
 	"sonahub/sne/catalog"
@@ -415,5 +416,38 @@ func TestTwoHonestPartsAtThePlatform(t *testing.T) {
 	}
 	if _, err := buyer.Unlock(); err != nil {
 		t.Errorf("the control: %v", err)
+	}
+}
+
+// TestLightningSaleOfAStation buys live epochs by Lightning; their locks open
+// after the sale window too, when the platform has erased the keys.
+func TestLightningSaleOfAStation(t *testing.T) {
+	c := fast()
+	c.Stations = []live.Plan{{Name: "Radio", EpochMs: 1000, Window: 4 * time.Second}}
+	p := newPayer(t, c)
+	it := find(t, p.hub, "Radio")
+	var e *sale.Edge
+	await(t, "three epochs", func() bool {
+		var err error
+		e, err = p.Live(t.Context(), it.ID, live.Tier)
+		return err == nil && e.Head.TreeSize >= 3
+	})
+	first := e.Head.TreeSize - 2
+	recs, err := p.Records(t.Context(), e.Head, first, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := p.Offer(t.Context(), recs, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the end of the sale window", func() bool {
+		_, err := p.client().Offer(t.Context(), recs, 1000)
+		var e *message.Error
+		return errors.As(err, &e) && (e.Code == message.CodeGone || e.Code == message.CodeNotFound)
+	})
+	p.pay(claim)
+	if _, err := claim.Unlock(); err != nil {
+		t.Error(err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sonahub/sne/catalog"
 	"sonahub/sne/manifest"
 	"sonahub/sne/message"
+	"sonahub/sne/resource"
 	"sonahub/sne/sale"
 	"sonahub/sne/segment"
 	"sonahub/sne/wire"
@@ -102,7 +103,7 @@ func (u *tuned) hear(t *testing.T, n int) {
 			}
 			u.body, u.rec = body, recs[0]
 		}
-		u.pcm = append(u.pcm, decode(t, u.dec, p, audio.Pos(len(u.pcm)/2), int(recs[0].Frames))...)
+		u.pcm = append(u.pcm, decode(t, u.dec, p, audio.Pos(len(u.pcm)/int(e.Head.Channels)), int(recs[0].Frames))...)
 		u.keys = append(u.keys, *g.Keys[0])
 		u.next++
 	}
@@ -141,6 +142,7 @@ func TestStation(t *testing.T) {
 	}
 	c.Listen = o.Addr().String()
 	origintest.Close(t, o)
+	leftover(t, o.Public(), u)
 	o = origintest.Start(t, c)
 	u.o = o
 	u.hear(t, 7)
@@ -179,6 +181,59 @@ func TestStation(t *testing.T) {
 	}
 	if books := audit(t, o); books.EpochsTwice != 0 || books.AmountMsat != int64(len(u.keys))*500 {
 		t.Errorf("books: %+v after %d epochs", books, len(u.keys))
+	}
+}
+
+// leftover puts files in the place of the coming epochs, as a crash between
+// sealing and booking would.
+func leftover(t *testing.T, public string, u *tuned) {
+	t.Helper()
+	for n := range uint64(4) {
+		r := resource.Resource{Kind: resource.Segment, ID: u.it.ID, Tier: live.Tier, Epoch: u.next + n, Rendition: 1}
+		path := filepath.Join(public, filepath.FromSlash(r.Path()))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("half a segm"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStationOfManyFormats goes round a playlist file whose tracks differ in
+// rate, depth and channels: every epoch has the format of the first one.
+func TestStationOfManyFormats(t *testing.T) {
+	t.Parallel()
+	music := t.TempDir()
+	origintest.Music(t, music,
+		origintest.Track{Name: "a.flac", Format: audio.Format{Rate: 48000, Channels: 2, Bits: 24}, Frames: 48000 * 3 / 4, Seed: 1},
+		origintest.Track{Name: "b.wav", Format: audio.Format{Rate: 44100, Channels: 1, Bits: 16}, Frames: 44100 / 2, Seed: 2},
+		origintest.Track{Name: "c.flac", Frames: 44100, Seed: 3})
+	if err := os.WriteFile(filepath.Join(music, "mix.m3u"), []byte("#EXTM3U\nb.wav\nc.flac\na.flac\nmissing.flac\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := origin.Config{State: t.TempDir(), Music: music, NoOpus: true}
+	o := origintest.Start(t, c)
+	ready(t, o.Done)
+	origintest.Close(t, o)
+	c.Stations = []live.Plan{{Name: "Mix", Playlist: "mix.m3u", EpochMs: 1000}}
+	o = origintest.Start(t, c)
+	u := &tuned{hub: newHub(t, o)}
+	u.topUp()
+	u.it = find(t, u.hub, "Mix")
+	u.hear(t, 5)
+	if r := u.it.Tiers[0].Renditions[0]; r.Rate != 44100 || r.Bits != 16 || r.Ch != 1 {
+		t.Errorf("the format is that of another track: %+v", r)
+	}
+	if len(u.pcm) != 5*44100 {
+		t.Fatalf("%d samples", len(u.pcm))
+	}
+	first := origintest.Track{Name: "b.wav", Format: audio.Format{Rate: 44100, Channels: 1, Bits: 16}, Frames: 44100 / 2, Seed: 2}.PCM()
+	const round = 44100/2 + 44100 + 44100*3/4 // frames
+	for i, v := range first {
+		if u.pcm[i] != v || u.pcm[round+i] != v {
+			t.Fatalf("sample %d of the first track is %d and %d, want %d", i, u.pcm[i], u.pcm[round+i], v)
+		}
 	}
 }
 

@@ -27,6 +27,13 @@ func (e *RangeError) Error() string {
 	return fmt.Sprintf("%s must lie between 0 and %d, not %d", e.What, e.Max, e.Got)
 }
 
+// LiveError refuses to go to another place of a live broadcast.
+type LiveError struct{ Title string }
+
+func (e *LiveError) Error() string {
+	return fmt.Sprintf("%q is live: it has no other place to go to", e.Title)
+}
+
 // Apply carries out a command on the house as people see it. It returns the
 // next house and what the world must do. On an error the house is unchanged
 // and there is nothing to do.

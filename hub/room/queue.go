@@ -69,6 +69,9 @@ func (g *Group) seek(to time.Duration) ([]Effect, error) {
 	if !ok {
 		return nil, &NotFoundError{"music in the queue", ""}
 	}
+	if t.Live {
+		return nil, &LiveError{t.Title}
+	}
 	to = max(0, to)
 	if t.Length > 0 {
 		to = min(to, t.Length)

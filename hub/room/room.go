@@ -48,7 +48,8 @@ type Track struct {
 	Album        string
 	Index        int           // place on the album, 0 if unknown
 	Art          string        // hash of the cover, "" if none
-	Length       time.Duration // 0 if unknown
+	Length       time.Duration // 0 if unknown, or if there is no end
+	Live         bool          // it never ends, and is joined where it is
 	MsatPerS     int64         // price of the lossless tier
 	Quality      string        // e.g. "FLAC 24 bit 48 kHz"
 	BroughtDown  bool          // the source had a higher rate or depth

@@ -190,3 +190,18 @@ func TestNote(t *testing.T) {
 		t.Errorf("after Ended: %+v", h.Groups[0])
 	}
 }
+
+// TestLiveHasNoPlaces wants a live piece to refuse a seek and to change nothing
+// by it, and to have a position all the same.
+func TestLiveHasNoPlaces(t *testing.T) {
+	now := time.Now()
+	h := House{Groups: []Group{{ID: "g", Transport: Playing, Position: time.Minute, At: now.Add(-time.Second), Queue: Queue{Items: []Track{{ID: "a", Title: "Radio", Live: true}}}}}}
+	next, effects, err := h.Apply(Seek{To: time.Second}, now)
+	var live *LiveError
+	if !errors.As(err, &live) || len(effects) > 0 || next.Version != h.Version || next.Groups[0].Position != time.Minute {
+		t.Errorf("%+v, %v, %v", next, effects, err)
+	}
+	if p := h.Groups[0].PositionAt(now); p != time.Minute+time.Second {
+		t.Errorf("position %v", p)
+	}
+}

@@ -40,7 +40,17 @@ func (s *Source) buy(ctx context.Context) {
 			s.attend(ctx)
 			continue
 		}
-		l, err := s.lot(ctx, next, n)
+		var l *lot
+		var err error
+		if s.live() {
+			if next, n, err = s.tune(ctx, next, n); err == nil && n == 0 {
+				s.pause(ctx, s.every/looks)
+				continue
+			}
+		}
+		if err == nil {
+			l, err = s.lot(ctx, next, n)
+		}
 		if err == nil {
 			next = l.records[len(l.records)-1].Number + 1
 			s.add(l)
@@ -55,11 +65,14 @@ func (s *Source) buy(ctx context.Context) {
 			continue // what is owned is looked up again
 		}
 		if damaged(err) {
-			if bad++; bad >= badTries && s.dropRung() {
+			if bad++; bad >= badTries && s.dropRung(ctx, next) {
 				bad = 0
 			}
 		}
-		if !passing(err) {
+		if s.live() {
+			s.tuner.lost = true
+		}
+		if !passing(err) && !(s.live() && moved(err)) {
 			s.stop(err)
 			break
 		}
@@ -84,8 +97,8 @@ func (s *Source) allowed(next uint64) int {
 	if at >= s.total || s.hold || s.fail != nil {
 		return 0
 	}
-	if s.count > 0 && !s.wanted {
-		return 0 // the opening of a track that is only next in the queue
+	if (s.count > 0 || s.live()) && !s.wanted {
+		return 0 // the opening of a track that is only next in the queue, or a broadcast that nobody hears yet
 	}
 	rate := s.format.Rate
 	n := Plan(max(0, at-s.heard).Duration(rate), (s.heard - s.from).Duration(rate), s.every, s.count)
@@ -96,7 +109,17 @@ func (s *Source) allowed(next uint64) int {
 }
 
 // start is the position of an epoch's first frame.
-func (s *Source) start(epoch uint64) audio.Pos { return audio.Pos(epoch) * s.epoch }
+func (s *Source) start(epoch uint64) audio.Pos {
+	return (audio.Pos(epoch) - audio.Pos(s.base)) * s.epoch
+}
+
+// length is that of the whole broadcast.
+func (s *Source) length(h *manifest.Head) audio.Pos {
+	if s.live() {
+		return endless
+	}
+	return audio.Pos(h.TotalFrames)
+}
 
 func (s *Source) add(l *lot) {
 	s.mu.Lock()
@@ -111,6 +134,8 @@ func (s *Source) add(l *lot) {
 func (s *Source) stop(err error) {
 	if errors.Is(err, context.Canceled) {
 		err = audio.ErrClosed
+	} else if errors.Is(err, manifest.ErrHead) {
+		err = &WithdrawnError{Title: s.cfg.Item.Title, Err: err}
 	}
 	s.mu.Lock()
 	s.fail, s.why = err, err.Error()
@@ -137,6 +162,8 @@ func plain(err error) string {
 		return "the music platform does not answer"
 	case errors.Is(err, fetch.ErrBusy):
 		return "the music platform is busy"
+	case moved(err):
+		return "this is not on the air at present"
 	case errors.Is(err, fetch.ErrNotFound):
 		return "the music platform is still preparing this piece"
 	case damaged(err):
@@ -149,6 +176,17 @@ func plain(err error) string {
 func (s *Source) attend(ctx context.Context) {
 	select {
 	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
+
+// pause waits for d, or less if there are news.
+func (s *Source) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.wake:
+	case <-t.C:
 	case <-ctx.Done():
 	}
 }
@@ -198,10 +236,14 @@ func damaged(err error) bool {
 	return errors.Is(err, fetch.ErrMalformed) || errors.Is(err, fetch.ErrTooBig) || errors.Is(err, manifest.ErrRecord) || errors.Is(err, sale.ErrObject)
 }
 
-// dropRung gives up the rung that delivers damage and reports whether another
-// one is left.
-func (s *Source) dropRung() bool {
+// dropRung gives up the rung that delivers damage to the epoch next and reports
+// whether another one is left. A rung in whose tier that epoch is paid stays:
+// its keys open nothing else, and on another rung it would be paid again.
+func (s *Source) dropRung(ctx context.Context, next uint64) bool {
 	if len(s.cfg.Ladder) < 2 {
+		return false
+	}
+	if own, _, err := s.owned(ctx, next, 1); own != nil || err != nil {
 		return false
 	}
 	var rest []Rung
@@ -231,16 +273,21 @@ func (s *Source) choose(own *wallet.Proof) Rung {
 }
 
 // head returns the verified Head of a tier, which must fit what is known of
-// the broadcast.
+// the broadcast. The shop, which keeps it, is asked each time: a creator that
+// was revoked meanwhile is refused there.
 func (s *Source) head(ctx context.Context, tier uint16) (*manifest.Head, error) {
-	if h := s.heads[tier]; h != nil {
-		return h, nil
+	held := s.heads[tier]
+	if held != nil && s.live() {
+		return held, nil // tune has asked
 	}
 	h, err := s.cfg.Shop.Head(ctx, s.cfg.Item.ID, tier)
 	if err != nil {
+		if held != nil && passing(err) {
+			return held, nil
+		}
 		return nil, err
 	}
-	if s.total != 0 && (audio.Pos(h.TotalFrames) != s.total || audio.Rate(h.Rate) != s.format.Rate ||
+	if s.total != 0 && (s.length(h) != s.total || audio.Rate(h.Rate) != s.format.Rate ||
 		int(h.Channels) != s.format.Channels || int(h.Bits) != s.format.Bits || time.Duration(h.EpochMs)*time.Millisecond != s.every) {
 		return nil, fmt.Errorf("the tiers of %q do not fit each other", s.cfg.Item.Title)
 	}

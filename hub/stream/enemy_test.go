@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -28,10 +29,11 @@ import (
 	"sonahub/wallet"
 )
 
-// Sizes of the enemy's broadcast: 60 s in two tiers, mono, each epoch a tenth
-// of a second of plucks and then nothing, so that it decodes quickly.
+// Sizes of the enemy's broadcast: 60 epochs of a second in two tiers, mono, each
+// a tenth of a second of plucks and then nothing, so that it decodes quickly.
 const (
-	enemyEpochs = 30
+	enemyEpochs = 60
+	enemyFrames = 48000
 	enemyFree   = 2
 	enemyMsatS  = 500
 )
@@ -52,8 +54,8 @@ func newBroadcast(tb testing.TB) *broadcast {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	mono := audio.Format{Rate: 44100, Channels: 1, Bits: 16}
-	one := append(audiotest.Plucks(mono, 4410, 1), make([]int32, 88200-4410)...)
+	mono := audio.Format{Rate: 48000, Channels: 1, Bits: 16}
+	one := append(audiotest.Plucks(mono, 4800, 1), make([]int32, enemyFrames-4800)...)
 	enc, err := codec.NewEncoder(mono)
 	if err != nil {
 		tb.Fatal(err)
@@ -62,7 +64,7 @@ func newBroadcast(tb testing.TB) *broadcast {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	plain, err := (&segment.Payload{Codec: segment.CodecFLAC, Channels: 1, Bits: 16, Rate: 44100, Frames: 88200, Packets: packets}).Marshal()
+	plain, err := (&segment.Payload{Codec: segment.CodecFLAC, Channels: 1, Bits: 16, Rate: 48000, Frames: enemyFrames, Packets: packets}).Marshal()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -82,21 +84,21 @@ func newBroadcast(tb testing.TB) *broadcast {
 				tb.Fatal(err)
 			}
 			b.keys[tier], b.objects[tier] = append(b.keys[tier], es), append(b.objects[tier], object)
-			records = append(records, &manifest.Record{Epoch: e, Frames: 88200, Commit: commit, Renditions: []manifest.Rendition{
+			records = append(records, &manifest.Record{Epoch: e, Frames: enemyFrames, Commit: commit, Renditions: []manifest.Rendition{
 				{R: 1, Codec: segment.CodecFLAC, BitsPerS: 500000, ObjectLen: uint32(len(object)), SHA256: sha256.Sum256(object)}}})
 		}
 		tree, err := manifest.NewTree(records)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		h := &manifest.Head{Closed: true, Tier: tier, Nonce: [16]byte{1}, Rate: 44100, Channels: 1, Bits: 16, EpochMs: 2000,
-			TreeSize: enemyEpochs, Root: tree.Root(), TotalFrames: enemyEpochs * 88200, Time: 1}
+		h := &manifest.Head{Closed: true, Tier: tier, Nonce: [16]byte{1}, Rate: 48000, Channels: 1, Bits: 16, EpochMs: 1000,
+			TreeSize: enemyEpochs, Root: tree.Root(), TotalFrames: enemyEpochs * enemyFrames, Time: 1}
 		if _, err := h.Sign(creator); err != nil {
 			tb.Fatal(err)
 		}
 		b.heads[tier], b.trees[tier] = h, tree
 		b.item.Tiers = append(b.item.Tiers, catalog.Tier{Tier: tier, PriceMsatS: enemyMsatS,
-			Renditions: []catalog.Rendition{{R: 1, Codec: "flac", Bps: 500000 + int(tier), Rate: 44100, Bits: 16, Ch: 1}}})
+			Renditions: []catalog.Rendition{{R: 1, Codec: "flac", Bps: 500000 + int(tier), Rate: 48000, Bits: 16, Ch: 1}}})
 	}
 	return b
 }
@@ -118,6 +120,7 @@ type enemy struct {
 	bought  []wallet.Proof
 	ended   map[string]wallet.Outcome
 	told    map[string]int
+	from    audio.Pos // where the listener began
 	heard   audio.Pos
 	fault   string
 }
@@ -171,7 +174,8 @@ func (e *enemy) Records(_ context.Context, h *manifest.Head, first uint64, n int
 func (e *enemy) Segment(ctx context.Context, r *manifest.Record, rendition uint16) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if at := audio.Pos(r.Number) * 88200; at > e.heard+(enemyWindow+15)*88200 {
+	// Ciphertext: the window, a purchase on its way, and the stock of 15.
+	if at := audio.Pos(r.Number) * enemyFrames; at > e.heard+max(e.heard-e.from, 2*enemyFrames)+(3+15)*enemyFrames {
 		e.failf("epoch %d is fetched while %v is heard", r.Number, e.heard)
 	}
 	honest := e.objects[r.Tier][r.Number]
@@ -217,10 +221,11 @@ func (e *enemy) Buy(_ context.Context, i wallet.Intent) (wallet.Proof, error) {
 			e.failf("epoch %d of tier %d is paid before its segment is checked", n, i.Tier)
 		}
 	}
-	if end := audio.Pos(i.First+uint64(i.N)) * 88200; end > e.heard+enemyWindow*88200 {
+	// The ahead window: what was heard, and two epochs in any case.
+	if end := audio.Pos(i.First+uint64(i.N)) * enemyFrames; end > e.heard+max(e.heard-e.from, 2*enemyFrames) {
 		e.failf("bought up to %v while %v is heard", end, e.heard)
 	}
-	if i.Price != wallet.Msat(enemyMsatS*2*i.N) {
+	if i.Price != wallet.Msat(enemyMsatS*i.N) {
 		e.failf("%d epochs for %v", i.N, i.Price)
 	}
 	switch e.next() % 5 {
@@ -231,9 +236,6 @@ func (e *enemy) Buy(_ context.Context, i wallet.Intent) (wallet.Proof, error) {
 	e.bought = append(e.bought, p)
 	return p, nil
 }
-
-// enemyWindow is the most that may be bought and not heard, in epochs: 40 s.
-const enemyWindow = 20
 
 func (e *enemy) Owned(_ context.Context, _, _ string, tier uint16) ([]wallet.Proof, error) {
 	e.mu.Lock()
@@ -282,7 +284,7 @@ func (e *enemy) Redeem(_ context.Context, records []*manifest.Record, _ []byte) 
 func (e *enemy) grant(records []*manifest.Record) (*sale.Grant, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	g := &sale.Grant{AmountMsat: uint64(enemyMsatS * 2 * len(records))}
+	g := &sale.Grant{AmountMsat: uint64(enemyMsatS * len(records))}
 	for _, r := range records {
 		k := e.keys[r.Tier][r.Number]
 		g.Keys = append(g.Keys, &k)
@@ -326,13 +328,16 @@ type virtual struct{ zero time.Time }
 
 func (v virtual) Now() audio.Instant { return audio.Instant(time.Since(v.zero)) }
 
-// listenTo plays the broadcast through the enemy to an end, or for two minutes.
+// listenTo plays the broadcast through the enemy until it ends, or the listener
+// has heard enough and stops listening; after 40 s he leaves.
 func (e *enemy) listenTo() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
 	e.mu.Lock()
-	from := time.Duration(e.next()%8) * 4 * time.Second
-	e.heard = audio.Pos(from.Seconds() * 44100)
+	enough := 16 - int(e.next()%16)
+	from := time.Duration(e.next()%8) * time.Second
+	e.from = audio.Pos(from.Seconds() * enemyFrames)
+	e.heard = e.from
 	e.mu.Unlock()
 	src, err := stream.Open(ctx, stream.Config{Shop: e, Payer: e, Root: "root", Item: e.item, From: from, Clock: virtual{time.Now()}})
 	if err != nil {
@@ -343,7 +348,11 @@ func (e *enemy) listenTo() {
 			e.t.Error(err)
 		}
 	}()
-	for {
+	for ; ; enough-- {
+		if enough == 0 {
+			<-ctx.Done()
+			return
+		}
 		b, err := src.Read(ctx)
 		if err != nil {
 			if b != nil {
@@ -357,14 +366,18 @@ func (e *enemy) listenTo() {
 			return
 		}
 		e.mu.Lock()
-		epoch := uint64(b.At) / 88200
-		if !e.keyed[epoch] || b.At%88200 != 0 || !slices.Equal(b.PCM, e.pcm) {
-			e.failf("sound of epoch %d that its key did not open (key handed out: %v)", epoch, e.keyed[epoch])
+		epoch := uint64(b.At) / enemyFrames
+		want := e.pcm
+		if !e.keyed[epoch] { // bought among good ones: silence stands for it
+			want = make([]int32, enemyFrames)
+		}
+		if b.At%enemyFrames != 0 || !slices.Equal(b.PCM, want) {
+			e.failf("epoch %d sounds of something else (key handed out: %v)", epoch, e.keyed[epoch])
 		}
 		e.heard = b.End()
 		e.mu.Unlock()
 		select { // it sounds
-		case <-time.After(2 * time.Second):
+		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 		src.Heard(b.End())
@@ -384,6 +397,7 @@ func (e *enemy) listenTo() {
 func FuzzPurchase(f *testing.F) {
 	b := newBroadcast(f)
 	f.Add([]byte{})
+	f.Add(bytes.Repeat([]byte{18}, 64)) // every segment damaged
 	f.Add([]byte{3, 0, 2, 2, 0, 4, 0, 0, 5, 0, 0, 3, 0, 0, 1, 0, 0, 0})
 	f.Add([]byte{1, 2, 3, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 0, 0})
 	f.Add([]byte{4, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 20, 0, 0, 0, 37, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2})

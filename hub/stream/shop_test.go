@@ -32,6 +32,7 @@ var (
 type shop struct {
 	t      *testing.T
 	origin *origin.Origin
+	config origin.Config // of the platform, to start it once more
 	faults *origintest.Faults
 	client *sale.Client
 	ledger *ledger.Ledger
@@ -45,6 +46,10 @@ func newShop(t *testing.T, c origin.Config, caps wallet.Caps, tracks ...originte
 	s := &shop{t: t, faults: &origintest.Faults{}}
 	c.Music, c.Wrap = t.TempDir(), s.faults.Wrap
 	origintest.Music(t, c.Music, tracks...)
+	if c.State == "" {
+		c.State = t.TempDir()
+	}
+	s.config = c
 	s.origin = origintest.Start(t, c)
 	if err := s.origin.Done(ctx); err != nil {
 		t.Fatal(err)

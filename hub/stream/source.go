@@ -22,6 +22,7 @@ import (
 // Shop is what the stream needs of an origin; *sale.Client is one.
 type Shop interface {
 	Head(ctx context.Context, b wire.ID, tier uint16) (*manifest.Head, error)
+	Live(ctx context.Context, b wire.ID, tier uint16) (*sale.Edge, error)
 	Records(ctx context.Context, h *manifest.Head, first uint64, n int) ([]*manifest.Record, error)
 	Segment(ctx context.Context, r *manifest.Record, rendition uint16) ([]byte, error)
 	Grant(ctx context.Context, records []*manifest.Record) (*sale.Grant, error)
@@ -32,9 +33,9 @@ type Shop interface {
 type Config struct {
 	Shop  Shop
 	Payer wallet.Payer
-	Root  string       // KeyID of the origin's root, base32
-	Item  catalog.Item // what to play; its prices are the ceiling
-	From  time.Duration
+	Root  string        // KeyID of the origin's root, base32
+	Item  catalog.Item  // what to play; its prices are the ceiling
+	From  time.Duration // of a live item nothing: it is joined near its edge
 	// Rooms is who listens: each one's cap counts, and while there is nobody
 	// nothing is bought. nil = a listener without a room.
 	Rooms func() []string
@@ -54,6 +55,8 @@ type Source struct {
 	cfg    Config
 	tried  Rung                      // of the last lot; used by the buyer alone
 	heads  map[uint16]*manifest.Head // by tier; used by the buyer alone
+	tuner  *tuner                    // nil: the broadcast is closed
+	base   uint64                    // epoch at position 0, if nothing was jumped over since; used by the buyer alone
 	format audio.Format
 	total  audio.Pos // frames of the whole broadcast
 	epoch  audio.Pos // frames of a full epoch
@@ -108,15 +111,18 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		cfg: cfg, heads: map[uint16]*manifest.Head{}, stock: newStock(cfg.Shop, cfg.Meter, cfg.Clock),
 		wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ready: make(chan struct{}, 1), done: make(chan struct{}), reported: make(chan struct{}),
 	}
+	if cfg.Item.Kind == catalog.KindLive {
+		s.tuner, s.cfg.From = &tuner{}, 0
+	}
 	head, err := s.firstHead(ctx)
 	if err != nil {
 		s.stock.close()
 		return nil, err
 	}
 	s.format = audio.Format{Rate: audio.Rate(head.Rate), Channels: int(head.Channels), Bits: int(head.Bits)}
-	s.total, s.every = audio.Pos(head.TotalFrames), time.Duration(head.EpochMs)*time.Millisecond
+	s.total, s.every = s.length(head), time.Duration(head.EpochMs)*time.Millisecond
 	s.epoch = s.format.Rate.Frames(s.every)
-	s.from = s.snap(s.format.Rate.Frames(cfg.From))
+	s.from = s.snap(s.format.Rate.Frames(s.cfg.From))
 	s.heard, s.known, s.sample, s.next = s.from, s.from, s.from, s.from
 	s.sampled = s.cfg.Clock.Now()
 	if s.dec, err = codec.NewDecoder(s.format); err != nil {
@@ -166,7 +172,8 @@ func (s *Source) ID() string { return s.cfg.Item.ID.String() }
 // Format is the broadcast's own format.
 func (s *Source) Format() audio.Format { return s.format }
 
-// Total is the length of the whole broadcast in frames.
+// Total is the length of the whole broadcast in frames; a live one has no end
+// in sight.
 func (s *Source) Total() audio.Pos { return s.total }
 
 // From is the position of the first frame that Read gives.

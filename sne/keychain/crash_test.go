@@ -138,7 +138,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				if err := k.Rekey(t.Context(), next); err != nil {
 					t.Errorf("after %q: rekey: %v", crash.step, err)
 				}
-				if k, err = open(t.Context(), disk{lazy: true}, at.keys(), next); err != nil {
+				if _, err := open(t.Context(), disk{lazy: true}, at.keys(), next); err != nil {
 					t.Errorf("after %q: %v", crash.step, err)
 					continue
 				}

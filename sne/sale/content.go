@@ -44,7 +44,7 @@ func (c *Client) head(ctx context.Context, broadcast wire.ID, tier uint16, get g
 	held := c.heads[key]
 	c.mu.Unlock()
 	if held.head != nil && b.CreatorDead(held.head.Creator) {
-		held = heldHead{}
+		return nil, manifest.ErrRevoked // nobody else may sign for this broadcast
 	}
 	if held.head != nil && held.head.Closed && time.Since(held.fetched) < headFor {
 		return held.head, nil

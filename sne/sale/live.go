@@ -43,16 +43,14 @@ func (c *Client) Live(ctx context.Context, broadcast wire.ID, tier uint16) (*Edg
 	if err != nil {
 		return nil, err
 	}
-	if h.TreeSize < is.TreeSize {
-		return nil, fmt.Errorf("%w: %d epochs, the session says %d", manifest.ErrStaleHead, h.TreeSize, is.TreeSize)
-	}
 	if err := c.continues(ctx, h, is); err != nil {
 		return nil, err
 	}
 	return &Edge{Head: h, FirstForSale: is.FirstForSale}, nil
 }
 
-// continues holds a Head against what the session said of the broadcast.
+// continues holds a Head against what the session said of the broadcast: it is
+// stale if it is shorter, and refused if it tells another story.
 func (c *Client) continues(ctx context.Context, h *manifest.Head, is *message.LiveIs) error {
 	said := *h
 	said.TreeSize, said.Root, said.Closed = is.TreeSize, is.Root, is.Closed

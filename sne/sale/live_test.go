@@ -14,7 +14,7 @@ import (
 
 // TestLiveIsFollowed walks with a broadcast that grows and meets every way in
 // which what a cache, the origin and the session say may disagree.
-// To see it fail: let Live take a Head that is smaller than LIVE_IS says.
+// To see it fail: let Live pass over continues.
 func TestLiveIsFollowed(t *testing.T) {
 	g, c := start(t, snetest.Options{})
 	l := g.Live(12, 0)

@@ -138,7 +138,7 @@ func (w *world) deliver(id wire.SessionID, raw []byte) {
 	a := w.asked[sha256.Sum256(raw)]
 	busy := w.busy
 	w.busy = false
-	again := a != nil && a.response != nil && a.chain.next+1 == s.chain.next && w.now.Sub(a.at) < keepResponse
+	again := a != nil && a.response != nil && a.chain.id == id && a.chain.next+1 == s.chain.next && w.now.Sub(a.at) < keepResponse && !s.expired(w.now)
 	response, err := s.Handle(w.now, raw, func(messages []byte) ([]byte, error) {
 		body := string(bytes.TrimRight(messages, "\x00"))
 		if a == nil || body != a.body || a.chain.id != id {

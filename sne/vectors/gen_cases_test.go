@@ -161,7 +161,7 @@ func keySetCases() *list {
 
 func messageCases() []parseCase {
 	var out []parseCase
-	lists := []*list{helloCases(), welcomeCases(), grantCases(), topUpCases(), tokensCases(), voucherCases(), errorCases(), pointCases("blinds", 0), pointCases("evals", 64), redeemCases()}
+	lists := []*list{helloCases(), welcomeCases(), grantCases(), topUpCases(), tokensCases(), voucherCases(), errorCases(), pointCases("blinds", 0), pointCases("evals", 64), redeemCases(), liveCases(), liveIsCases(), offerCases()}
 	for _, l := range lists {
 		if l.parser != "topup" { // whose rail body goes to the end
 			l.bad("trailing byte", behind(0))
@@ -330,5 +330,36 @@ func redeemCases() *list {
 	l.bad("empty group", set(34, 0), edit{At: 35, Del: 96})
 	l.bad("denomination 24", set(33, 24))
 	l.bad("change is missing", edit{At: 163, Del: 1})
+	return l
+}
+
+func liveCases() *list {
+	l := &list{parser: "live"}
+	l.good("as it is")
+	return l
+}
+
+func liveIsCases() *list {
+	l := &list{parser: "live_is"}
+	// b 0, tier 32, flags 34, tree_size 35, root 43, first_for_sale 75
+	l.good("as it is")
+	l.good("closed", set(34, 1))
+	l.bad("unknown flag", set(34, 2))
+	l.good("nothing for sale", set(82, 9))
+	l.bad("sale begins behind the edge", set(82, 10))
+	l.good("nothing there", set(42, 0), set(82, 0))
+	return l
+}
+
+func offerCases() *list {
+	l := &list{parser: "offer"}
+	// tbs 0, sig 3, bolt11 3376
+	l.good("as it is")
+	l.good("tbs of 16384 bytes", edit{At: 0, Del: 3, Put: u16(16384)}, edit{At: 2, Put: hx{9}, Rep: 16384})
+	l.bad("tbs of 16385 bytes", edit{At: 0, Del: 3, Put: u16(16385)}, edit{At: 2, Put: hx{9}, Rep: 16385})
+	l.good("invoice of 2048 bytes", edit{At: 3376, Del: 7, Put: u16(2048)}, edit{At: -1, Put: hx("l"), Rep: 2048})
+	l.bad("invoice of 2049 bytes", edit{At: 3376, Del: 7, Put: u16(2049)}, edit{At: -1, Put: hx("l"), Rep: 2049})
+	l.bad("invoice is not UTF-8", set(3378, 0xff))
+	l.bad("invoice is missing", edit{At: 3376, Del: 7})
 	return l
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -98,6 +97,9 @@ func parsers(t testing.TB, root []byte) map[string]func([]byte) error {
 		"blinds":      func(b []byte) error { _, err := message.ParseBlinds(b); return err },
 		"evals":       func(b []byte) error { _, err := message.ParseEvals(b); return err },
 		"redeem":      func(b []byte) error { _, err := message.ParseRedeem(b); return err },
+		"live":        func(b []byte) error { _, err := message.ParseLive(b); return err },
+		"live_is":     func(b []byte) error { _, err := message.ParseLiveIs(b); return err },
+		"offer":       func(b []byte) error { _, err := message.ParseOffer(b); return err },
 		"keyset": func(b []byte) error {
 			_, err := token.ParseKeySet(b)
 			if _, also := message.ParseKeySet(b); (also == nil) != (err == nil) {
@@ -154,6 +156,9 @@ func bases(t *testing.T) map[string]hx {
 		"blinds":      blinds,
 		"evals":       evals,
 		"redeem":      redeem,
+		"live":        must((&message.Live{Broadcast: id("range"), Tier: 2}).Marshal())(t),
+		"live_is":     must((&message.LiveIs{Broadcast: id("range"), Tier: 2, TreeSize: 9, Root: id("root"), FirstForSale: 4}).Marshal())(t),
+		"offer":       must((&message.Offer{TBS: []byte{9}, Sig: make([]byte, composite.SignatureSize), Bolt11: "lnbc1"}).Marshal())(t),
 		"keyset":      newMint(t).KeySet(),
 	}
 }
@@ -244,5 +249,3 @@ func TestNegative(t *testing.T) {
 func u16(v int) hx { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 
 func u32(v int) hx { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
-
-func times(n int) string { return fmt.Sprint(n, " of them") }

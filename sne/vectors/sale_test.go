@@ -204,20 +204,18 @@ func (s *recorded) wireObjects(t testing.TB, name string) []wireObject {
 	}
 }
 
-// TestEveryByteCounts changes every byte of every object of a sale, in two ways,
-// and cuts and extends it: each time its reader refuses. A byte whose change did
+// TestEveryByteCounts changes a bit of every byte of every object of a sale, and
+// cuts and extends it: each time its reader refuses. A byte whose change did
 // no harm would be a hole.
 func TestEveryByteCounts(t *testing.T) {
 	s := record5(t, "sale")
 	for _, o := range s.wireObjects(t, "sale") {
 		t.Run(o.name, func(t *testing.T) {
 			for at := range o.raw {
-				for _, x := range []byte{0x01, 0x80} {
-					bad := bytes.Clone(o.raw)
-					bad[at] ^= x
-					if o.read(bad) == nil {
-						t.Errorf("byte %d with %#02x changed was taken", at, x)
-					}
+				bad := bytes.Clone(o.raw)
+				bad[at] ^= 1 << (at % 8)
+				if o.read(bad) == nil {
+					t.Errorf("byte %d with bit %d changed was taken", at, at%8)
 				}
 			}
 			for _, bad := range [][]byte{nil, o.raw[:len(o.raw)-1], o.raw[1:], append(bytes.Clone(o.raw), 0), append([]byte{0}, o.raw...)} {

@@ -29,6 +29,8 @@ type settings struct {
 	WelcomePerAddress, WelcomePerDay       int
 	Workers                                int
 	Verbose                                bool
+	broadcast
+	revocation
 }
 
 func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err error) {
@@ -53,6 +55,8 @@ func parse(args []string, stderr io.Writer) (s settings, printConfig bool, err e
 	f.IntVar(&s.WelcomePerAddress, "welcome-per-address", 3, "welcome vouchers per address and day")
 	f.IntVar(&s.WelcomePerDay, "welcome-per-day", 100, "welcome vouchers per day in all")
 	f.IntVar(&s.Workers, "workers", 0, "encoders side by side (default: processors - 1)")
+	s.broadcast.flags(f)
+	s.revocation.flags(f)
 	f.BoolVar(&s.Verbose, "verbose", false, "log more")
 	f.BoolVar(&printConfig, "print-config", false, "print the settings as JSON and end")
 	if err := f.Parse(args); err != nil {
@@ -131,7 +135,7 @@ func (s settings) config(log *slog.Logger) origin.Config {
 	}
 	return origin.Config{
 		State: s.State, Music: s.Music, Listen: s.Listen, Host: s.Host, CertFile: s.Cert, KeyFile: s.Key,
-		Lossless: wallet.Msat(s.Lossless), Opus: wallet.Msat(s.Opus), FreeEpochs: free, Workers: s.Workers, Logger: log,
+		Lossless: wallet.Msat(s.Lossless), Opus: wallet.Msat(s.Opus), FreeEpochs: free, Stations: s.plans(), Workers: s.Workers, Logger: log,
 		Welcome: origin.Welcome{Off: s.Welcome == 0, Units: uint32(s.Welcome), PerAddress: s.WelcomePerAddress, PerDay: s.WelcomePerDay},
 	}
 }

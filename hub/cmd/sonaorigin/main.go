@@ -14,6 +14,8 @@
 // in --device-keys. A passphrase (--passphrase-file), once given, seals them
 // instead and is asked for at every start; so does a KMIP server (--kmip), which
 // then holds one half of the key, so that this machine's disk alone is nothing.
+// --station makes a live broadcast that never ends, and goes on over restarts.
+// --revoke-creator and --revoke-keys publish a new Bundle that says so.
 // One process at a time may use it. SIGTERM or SIGINT ends it in order; a
 // second one ends it at once. Exit status: 0 ended by a signal, 1 failed,
 // 2 wrong flags.
@@ -75,6 +77,9 @@ func run(args []string, stdout, stderr io.Writer, terminal bool) error {
 	clear(c.Keys.Passphrase.Text)
 	if err != nil {
 		return err
+	}
+	if err := s.carryOut(o); err != nil {
+		return errors.Join(err, o.Close(ctx))
 	}
 	fmt.Fprintln(stdout, o.URL())
 	watch(ctx, o, stderr, terminal)

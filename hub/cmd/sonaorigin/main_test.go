@@ -6,12 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sonahub/hub/origin/live"
+	"sonahub/sne/wire"
 )
 
 func TestFlags(t *testing.T) {
@@ -21,6 +26,8 @@ func TestFlags(t *testing.T) {
 	}{
 		{[]string{"--print-config", "--welcome", "0", "--listen", ":1"}, nil},
 		{[]string{"--help"}, flag.ErrHelp},
+		{[]string{"--station", "=x"}, errUsage},
+		{[]string{"--revoke-creator", "somebody"}, errUsage},
 		{[]string{"--lossless-price", "x"}, errUsage},
 		{[]string{"music"}, errUsage},
 	} {
@@ -38,6 +45,22 @@ func TestFlags(t *testing.T) {
 		if !s.config(nil).Welcome.Off {
 			t.Error("a welcome of 0 units is not off")
 		}
+	}
+}
+
+// TestStationFlags reads stations and revocations.
+func TestStationFlags(t *testing.T) {
+	id := wire.ID{7}
+	s, _, err := parse([]string{"--station", "Radio=radio/day=night", "--station", "All", "--live-window", "3m", "--revoke-creator", id.String(), "--revoke-keys"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []live.Plan{{Name: "Radio", Playlist: "radio/day=night", Window: 3 * time.Minute}, {Name: "All", Window: 3 * time.Minute}}
+	if got := s.config(nil).Stations; !slices.Equal(got, want) {
+		t.Errorf("stations %+v", got)
+	}
+	if !slices.Equal(s.RevokeCreators, []wire.ID{id}) || !s.RevokeKeys {
+		t.Errorf("revocation %+v", s.revocation)
 	}
 }
 

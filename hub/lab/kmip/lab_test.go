@@ -51,7 +51,7 @@ func TestLab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.TempDir())
+	s, err := New(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ type Server struct {
 }
 
 // New prepares certificates and configuration in dir.
-func New(dir string) (*Server, error) {
+func New(ctx context.Context, dir string) (*Server, error) {
 	s := &Server{Dir: dir}
 	var err error
 	if s.authority, err = kmiptest.NewAuthority(dir, "authority"); err != nil {
@@ -70,7 +70,7 @@ func New(dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Addr, err = freeAddr(); err != nil {
+	if s.Addr, err = freeAddr(ctx); err != nil {
 		return nil, err
 	}
 	host, port, err := net.SplitHostPort(s.Addr)
@@ -90,8 +90,8 @@ func New(dir string) (*Server, error) {
 }
 
 // freeAddr is a port that was free a moment ago; the server wants a number.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddr(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,8 @@ func (s *Server) Authority() *kmiptest.Authority { return s.authority }
 
 // Start starts the process and waits until it takes connections.
 func (s *Server) Start(ctx context.Context) error {
-	s.cmd = exec.Command(command, "-f", s.path("server.conf"), "-l", s.path("server.log"))
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), command, // ctx bounds the start alone; Stop ends it
+		"-f", s.path("server.conf"), "-l", s.path("server.log"))
 	s.output.Reset()
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	// The first process of a PID namespace takes all others with it.
@@ -128,7 +129,7 @@ func (s *Server) Start(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if c, err := net.Dial("tcp", s.Addr); err == nil {
+		if c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr); err == nil {
 			return c.Close()
 		}
 		select {

@@ -185,7 +185,8 @@ func units(gs []pointGroup) (n uint64) {
 func parseKeySet(b []byte) error {
 	return parse(b, func(r *rd) {
 		r.want(r.u8() == 1 && r.u8() == 0 && r.u16() > 0)
-		r.want(r.u64() < 1<<63 && r.u64() < 1<<63)
+		issue, redeem := r.u64(), r.u64()
+		r.want(issue < 1<<63 && redeem < 1<<63)
 		n, last := r.u8(), -1
 		r.want(n >= 1 && n <= 24)
 		for range n {

@@ -110,7 +110,7 @@ func (f *manifestFile) readHead(t testing.TB, signed, creatorSeeds []byte, dead 
 		v.Root, v.TotalFrames = r.take(32), r.u64()
 		r.u64()
 		r.want(v.Rate >= 50 && v.Rate <= 192000 && v.Rate%50 == 0 && v.Channels >= 1 && v.Channels <= 8 && v.Bits >= 1 && v.Bits <= 32)
-		r.want(v.EpochMs >= 1000 && v.EpochMs <= 10000 && v.EpochMs%20 == 0 && v.TreeSize < 1<<40)
+		r.want(v.EpochMs >= 1000 && v.EpochMs <= 10000 && v.EpochMs%20 == 0 && v.TreeSize <= 1<<40)
 		full := v.EpochMs * v.Rate / 1000
 		if v.Closed {
 			r.want(v.TreeSize > 0 && v.TotalFrames > (v.TreeSize-1)*full && v.TotalFrames <= v.TreeSize*full)

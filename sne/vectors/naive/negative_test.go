@@ -95,7 +95,20 @@ func parsers(t testing.TB, rootSeeds []byte) map[string]func([]byte) error {
 		"error":   with(func(r *rd) { r.take(6) }),
 		"blinds":  with(func(r *rd) { r.groups(64, 32, 0) }),
 		"evals":   with(func(r *rd) { r.evals() }),
-		"redeem":  with(func(r *rd) { r.take(32); r.groups(32, 96, 0); r.take(32); r.groups(64, 32, 0) }),
+		"live":    with(func(r *rd) { r.take(34) }),
+		"live_is": with(func(r *rd) {
+			r.take(34)
+			r.want(r.u8() <= 1)
+			size := r.u64()
+			r.take(32)
+			r.want(r.u64() <= size)
+		}),
+		"offer": with(func(r *rd) {
+			r.upTo(16384)
+			r.take(3373)
+			r.want(utf8.Valid(r.upTo(2048)))
+		}),
+		"redeem": with(func(r *rd) { r.take(32); r.groups(32, 96, 0); r.take(32); r.groups(64, 32, 0) }),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/cloudflare/circl/group"
 )
 
 // sold is an offer as its tbs says it.
@@ -19,7 +21,8 @@ type sold struct {
 func parseOffer(tbs []byte) (*sold, error) {
 	s := &sold{}
 	err := parse(tbs, func(r *rd) {
-		r.want(r.u8() == 1 && r.u8() == 1)
+		ver, lock := r.u8(), r.u8()
+		r.want(ver == 1 && lock == 1)
 		s.goods = r.u8()
 		r.want(r.u8() == 0 && (s.goods == 1 || s.goods == 2))
 		s.bundle, s.payment = r.take(32), r.take(32)
@@ -144,6 +147,17 @@ func keysOf(keySet []byte) (unit uint64, keys map[uint64][]byte, err error) {
 	return unit, keys, err
 }
 
+// readEvals and decoded say whether what an issuer sent is of the right shape.
+func readEvals(b []byte) (out []pointGroup, ok bool) {
+	err := parse(b, func(r *rd) { out = r.groups(64, 32, 64) })
+	return out, err == nil
+}
+
+func decoded(raw [][]byte) ([]group.Element, bool) {
+	out, err := points(raw)
+	return out, err == nil
+}
+
 // honestEvals reports whether an honest issuer may have made the evaluations.
 func honestEvals(t testing.TB, keySet, blinds, evals []byte) (bool, error) {
 	t.Helper()
@@ -151,11 +165,12 @@ func honestEvals(t testing.TB, keySet, blinds, evals []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var in, out []pointGroup
+	var in []pointGroup
 	if err := parse(blinds, func(r *rd) { in = r.groups(64, 32, 0) }); err != nil {
 		return false, err
 	}
-	if parse(evals, func(r *rd) { out = r.groups(64, 32, 64) }) != nil || len(in) != len(out) {
+	out, ok := readEvals(evals)
+	if !ok || len(in) != len(out) {
 		return false, nil
 	}
 	for i, g := range in {
@@ -170,8 +185,7 @@ func honestEvals(t testing.TB, keySet, blinds, evals []byte) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		d, err := points(out[i].points)
-		if err != nil || !proofHolds(t, pk, c, d, out[i].proof) {
+		if d, ok := decoded(out[i].points); !ok || !proofHolds(t, pk, c, d, out[i].proof) {
 			return false, nil
 		}
 	}
