@@ -29,7 +29,7 @@ test: ## everything that needs no root, under 5 minutes
 	go test -timeout 8m ./...
 
 lab: ## against real peers, needs root; LAB=airplay for one
-	go test -tags lab -count=1 -timeout 20m -v ./hub/lab/$(if $(LAB),$(LAB)/...,...)
+	go test -tags lab -p 1 -count=1 -timeout 20m -v ./hub/lab/$(if $(LAB),$(LAB)/...,...)
 
 soak: ## the long lengths and counts, by hand; LAB=airplay for one lab
 	SONAHUB_SOAK=1 go test -count=1 -timeout 3h -v $(if $(LAB),-tags lab ./hub/lab/$(LAB)/...,-run 'Kill|Outage' ./hub/app/...)
