@@ -143,3 +143,17 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkVerify is what judging an exhibit costs anybody.
+func BenchmarkVerify(b *testing.B) {
+	for _, f := range files(b) {
+		b.Run(f.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := exhibit.Verify(f.raw, f.accused); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(f.raw)), "bytes")
+		})
+	}
+}
