@@ -70,11 +70,11 @@ func TestStation(t *testing.T) {
 	c.Listen = h.platform.Addr().String()
 	origintest.Close(t, h.platform)
 	h.platform = origintest.Start(t, c)
-	h.until(40*time.Second, "the station after the restart", playing(9*time.Second))
+	h.until(40*time.Second, "the station after the restart", playing(6*time.Second))
 	h.agree()
 
 	got := h.rec.PCM("virtual-1")
-	if len(got) < 8*44100*2 {
+	if len(got) < 5*44100*2 {
 		t.Fatalf("only %d samples sounded", len(got))
 	}
 	missing := false
@@ -106,7 +106,7 @@ func TestRevocationUnderway(t *testing.T) {
 	p := piece{cd, 60}
 	h := newHome(t, 1, nil, origin.Config{NoOpus: true}, p)
 	h.do(room.Play{})
-	h.at(0, 3*time.Second)
+	h.at(0, 2*time.Second)
 	h.faults.Set(origintest.Die, resource.Exchange)
 	h.until(15*time.Second, "a purchase without an answer", func(room.House) bool {
 		s, err := h.Spending(t.Context())
@@ -151,14 +151,14 @@ func TestEdges(t *testing.T) {
 		serve(w, r)
 	}))
 	defer good.Close()
-	p := piece{cd, 12}
+	p := piece{cd, 7}
 	h := newHome(t, 1, nil, origin.Config{NoOpus: true, Edges: []string{liar.URL, good.URL}}, p)
 	f := http.FileServer(http.Dir(h.platform.Public()))
 	files.Store(&f)
 	h.do(room.Play{})
 	h.until(40*time.Second, "the end", transport(room.Stopped))
 	h.sounded("virtual-1", p.pcm(0))
-	if n := honest.Load(); n < 4 || lies.Load() == 0 || lies.Load() > 3 {
+	if n := honest.Load(); n < 3 || lies.Load() == 0 || lies.Load() > 3 {
 		t.Errorf("the honest edge was asked %d times, the liar %d times", n, lies.Load())
 	}
 	h.agree()

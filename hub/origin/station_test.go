@@ -2,6 +2,7 @@ package origin_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -221,11 +222,11 @@ func TestStationOfManyFormats(t *testing.T) {
 	u := &tuned{hub: newHub(t, o)}
 	u.topUp()
 	u.it = find(t, u.hub, "Mix")
-	u.hear(t, 5)
+	u.hear(t, 3)
 	if r := u.it.Tiers[0].Renditions[0]; r.Rate != 44100 || r.Bits != 16 || r.Ch != 1 {
 		t.Errorf("the format is that of another track: %+v", r)
 	}
-	if len(u.pcm) != 5*44100 {
+	if len(u.pcm) != 3*44100 {
 		t.Fatalf("%d samples", len(u.pcm))
 	}
 	first := origintest.Track{Name: "b.wav", Format: audio.Format{Rate: 44100, Channels: 1, Bits: 16}, Frames: 44100 / 2, Seed: 2}.PCM()
@@ -234,6 +235,56 @@ func TestStationOfManyFormats(t *testing.T) {
 		if u.pcm[i] != v || u.pcm[round+i] != v {
 			t.Fatalf("sample %d of the first track is %d and %d, want %d", i, u.pcm[i], u.pcm[round+i], v)
 		}
+	}
+}
+
+// TestStationThroughFaults breaks the store of segments for a while, and then
+// one track for good: the station waits, makes up for it, plays what is whole,
+// and loses no other sound.
+func TestStationThroughFaults(t *testing.T) {
+	t.Parallel()
+	music := t.TempDir()
+	tracks := []origintest.Track{{Name: "1.flac", Frames: 44100 * 4, Seed: 1}, {Name: "2.flac", Frames: 44100 * 2, Seed: 2}, {Name: "3.flac", Frames: 44100 * 2, Seed: 3}}
+	origintest.Music(t, music, tracks...)
+	c := origin.Config{State: t.TempDir(), Music: music, NoOpus: true}
+	o := origintest.Start(t, c)
+	ready(t, o.Done)
+	bad := newHub(t, o).item("2")
+	origintest.Close(t, o)
+	c.Stations = []live.Plan{{Name: "Radio", EpochMs: 1000}}
+	o = origintest.Start(t, c)
+	u := &tuned{hub: newHub(t, o)}
+	u.topUp()
+	u.it = find(t, u.hub, "Radio")
+	folder := func(b wire.ID) string {
+		return filepath.Join(o.Public(), "sne", "1", "c", b.String(), "2")
+	}
+	u.hear(t, 1)
+	if err := os.Rename(folder(u.it.ID), folder(u.it.ID)+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(folder(u.it.ID), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := u.Live(t.Context(), u.it.ID, live.Tier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2500 * time.Millisecond)
+	late, err := u.Live(t.Context(), u.it.ID, live.Tier)
+	if err != nil || late.Head.TreeSize > e.Head.TreeSize+1 {
+		t.Fatalf("it went on to %d without a place for segments, %v", late.Head.TreeSize, err)
+	}
+	if err := os.RemoveAll(folder(bad.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(folder(u.it.ID)), os.Rename(folder(u.it.ID)+".away", folder(u.it.ID))); err != nil {
+		t.Fatal(err)
+	}
+	u.hear(t, 5)
+	f := audio.Format{Rate: 44100, Channels: 2, Bits: 16}
+	if want := append(tracks[0].PCM(), tracks[2].PCM()...); hash(f, u.pcm) != hash(f, want[:len(u.pcm)]) {
+		t.Error("it is not the whole tracks one after the other")
 	}
 }
 

@@ -23,50 +23,53 @@ const (
 	again   = 2 * time.Second // between tries while there is nothing to play
 )
 
-// run keeps the station on the air: epoch after epoch, each at its time.
+// run keeps the station on the air: epoch after epoch, each at its time. Whatever
+// fails is tried again; only the end of ctx and of its creator end a station.
 func (st *Station) run(ctx context.Context) error {
 	c := st.of.c
 	feed := &feed{press: c.Press, format: st.row.Format, at: st.row.Place, list: st.list}
 	defer func() { feed.close() }()
-	var enc *codec.Encoder
 	for {
 		if c.Dead(st.creator.KeyID()) {
 			return st.end(errors.New("its creator's key was revoked"))
 		}
-		err := st.begin(ctx, feed)
-		if err == nil && enc == nil {
-			enc, err = codec.NewEncoder(feed.format)
-		}
-		var next *made
-		if err == nil {
-			next, err = st.make(ctx, feed, enc)
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			c.Log.Warn("station waits", "station", st.plan.Name, "error", err)
-			if !errors.Is(err, errEmpty) {
-				feed.skip(ctx) // one bad track must not silence the station
-			}
-			if !wait(ctx, again) {
-				return ctx.Err()
-			}
-			continue
-		}
-		if !wait(ctx, next.at.Sub(c.Clock())) {
-			next.secret.Erase()
+		err := st.step(ctx, feed)
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		err = st.publish(ctx, next)
-		next.secret.Erase()
-		if err != nil {
-			return err
+		if err == nil {
+			continue
 		}
-		if err := st.clean(ctx); err != nil {
-			return err
+		c.Log.Warn("station waits", "station", st.plan.Name, "error", err)
+		var track *trackError
+		if errors.As(err, &track) { // one bad track must not silence the station
+			feed.skip(ctx)
+		} else {
+			feed.rewind(st.row.Place)
+		}
+		if !wait(ctx, again) {
+			return ctx.Err()
 		}
 	}
+}
+
+// step puts the next epoch on the air, and off the sale what is too old.
+func (st *Station) step(ctx context.Context, f *feed) error {
+	if err := st.begin(ctx, f); err != nil {
+		return err
+	}
+	m, err := st.make(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer m.secret.Erase()
+	if !wait(ctx, m.at.Sub(st.of.c.Clock())) {
+		return ctx.Err()
+	}
+	if err := st.publish(ctx, m); err != nil {
+		return err
+	}
+	return st.clean(ctx)
 }
 
 func (st *Station) end(why error) error {
@@ -133,11 +136,15 @@ type made struct {
 }
 
 // make seals the next epoch.
-func (st *Station) make(ctx context.Context, f *feed, enc *codec.Encoder) (*made, error) {
+func (st *Station) make(ctx context.Context, f *feed) (*made, error) {
 	frames := int(f.format.Rate) * st.row.EpochMs / 1000
 	pcm, err := f.next(ctx, frames)
 	if err != nil {
 		return nil, err
+	}
+	enc, err := codec.NewEncoder(f.format)
+	if err != nil {
+		return nil, fmt.Errorf("live: %w", err)
 	}
 	packets, err := enc.FLAC(pcm)
 	if err != nil {
@@ -244,12 +251,12 @@ func (st *Station) clean(ctx context.Context) error {
 		return nil
 	}
 	gone := st.kept[:n]
-	st.mu.Lock()
-	st.kept = append([]epochRow(nil), st.kept[n:]...)
-	st.mu.Unlock()
 	if err := st.of.db.erase(ctx, st.row.Broadcast, gone[n-1].Number+1); err != nil {
 		return err
 	}
+	st.mu.Lock()
+	st.kept = append([]epochRow(nil), st.kept[n:]...)
+	st.mu.Unlock()
 	for _, e := range gone {
 		if err := st.of.c.Press.Withdraw(segment.Epoch{Broadcast: st.row.Broadcast, Tier: Tier, Number: e.Number}); err != nil {
 			return err

@@ -32,6 +32,16 @@ type feed struct {
 	ready  []piece
 }
 
+// trackError says that a track cannot be played.
+type trackError struct {
+	Track wire.ID
+	Err   error
+}
+
+func (e *trackError) Error() string { return fmt.Sprintf("live: track %s: %v", e.Track, e.Err) }
+
+func (e *trackError) Unwrap() error { return e.Err }
+
 // next returns exactly frames frames and the place where they begin; place of
 // what follows is feed.place.
 func (f *feed) next(ctx context.Context, frames int) ([]int32, error) {
@@ -86,11 +96,11 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 	}
 	p, err := f.reader.Epoch(at.Epoch)
 	if err != nil {
-		return false, fmt.Errorf("live: %w", err)
+		return false, &trackError{at.Track, err}
 	}
 	pcm, err := flac.DecodeSegment(f.from, p.Packets, f.reader.Frames(at.Epoch))
 	if err != nil {
-		return false, fmt.Errorf("live: own segment: %w", err)
+		return false, &trackError{at.Track, err}
 	}
 	f.at = place{Track: at.Track, Epoch: at.Epoch + 1}
 	f.take(at, f.conv.Next(pcm))
@@ -117,16 +127,15 @@ func (f *feed) openTrack(ctx context.Context) error {
 	}
 	t, err := f.press.Shelf.Track(ctx, f.at.Track)
 	if err != nil {
-		return fmt.Errorf("live: %w", err)
+		return &trackError{f.at.Track, err}
 	}
-	if f.reader, err = f.press.Read(ctx, f.at.Track, publish.TierLossless); err != nil {
-		f.close()
-		return fmt.Errorf("live: %w", err)
+	if f.conv, err = convert.New(t.Format, f.format); err != nil {
+		return &trackError{f.at.Track, err}
 	}
 	f.from = t.Format
-	f.conv, err = convert.New(t.Format, f.format)
-	if err != nil {
-		return fmt.Errorf("live: %w", err)
+	if f.reader, err = f.press.Read(ctx, f.at.Track, publish.TierLossless); err != nil {
+		f.close()
+		return &trackError{f.at.Track, err}
 	}
 	return nil
 }
@@ -150,6 +159,12 @@ func (f *feed) close() {
 		f.reader.Close()
 		f.reader = nil
 	}
+}
+
+// rewind goes back to a place, after sound from there on was not broadcast.
+func (f *feed) rewind(to place) {
+	f.close()
+	f.at, f.ready = to, nil
 }
 
 // skip gives the present track up, if another one is there.

@@ -146,8 +146,8 @@ func Open(ctx context.Context, c Config, plans []Plan) (*Stations, error) {
 	return s, nil
 }
 
-// Run keeps all stations on the air until ctx ends. One that fails is taken off
-// and named in the log; the others go on.
+// Run keeps all stations on the air until ctx ends. One whose creator is revoked
+// leaves it; the others go on.
 func (s *Stations) Run(ctx context.Context) error {
 	var g errgroup.Group
 	for _, st := range s.All() {
