@@ -34,12 +34,15 @@ lab: ## against real peers, needs root; LAB=airplay for one
 soak: ## the long lengths and counts, by hand; LAB=airplay for one lab
 	SONAHUB_SOAK=1 go test -count=1 -timeout 3h -v $(if $(LAB),-tags lab ./hub/lab/$(LAB)/...,-run 'Kill|Outage' ./hub/app/...)
 
+# A run that ends with "context deadline exceeded" and no failing input only ended: a busy toolchain takes its own end for a failure.
 fuzz: ## every fuzz target, FUZZTIME each, then a table; FUZZDIR=sne for some
 	@table=$$(mktemp -d) && trap 'rm -r "$$table"' EXIT && failed=0; \
 	for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' $(FUZZDIR) | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -h '^func Fuzz' $$pkg/*_test.go | sed -E 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/'); do \
 	    echo "== $$pkg $$f"; result=ok; \
-	    go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$pkg >"$$table/run" 2>&1 || { result=FAILED; failed=1; cat "$$table/run"; }; \
+	    go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$pkg >"$$table/run" 2>&1 || \
+	      if grep -q '^    context deadline exceeded' "$$table/run" && ! grep -q 'Failing input' "$$table/run"; then result=ok; \
+	      else result=FAILED; failed=1; cat "$$table/run"; fi; \
 	    sed -nE 's/.*execs: ([0-9]+).*new interesting: ([0-9]+) \(total: ([0-9]+)\).*/\1 \2 \3/p' "$$table/run" | tail -n1 | { read -r execs new all; echo "$$pkg $$f $${execs:-0} $${new:-0} $${all:-0} $$result" >>"$$table/all"; }; \
 	  done; done; \
 	awk 'BEGIN { print "package target executions new_interesting corpus result" } { print; n += $$3 } END { print "total", NR, n, "-", "-", "-" }' "$$table/all" | column -t; exit $$failed

@@ -188,8 +188,8 @@ func (st *Station) due() time.Time {
 // publish puts an epoch on the air.
 func (st *Station) publish(ctx context.Context, m *made) error {
 	c, r := st.of.c, st.row
-	log := st.of.db.log(ctx, r.Broadcast)
-	hashes, err := log.Append(r.Size, m.record)
+	tree := st.of.db.log(ctx, r.Broadcast)
+	hashes, err := tree.Append(r.Size, m.record)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (st *Station) publish(ctx context.Context, m *made) error {
 				out[i] = hashes[p-first]
 				continue
 			}
-			old, err := log.Read([]uint64{p})
+			old, err := tree.Read([]uint64{p})
 			if err != nil {
 				return nil, err
 			}
