@@ -121,22 +121,41 @@ func Seal(dst []byte, key *Secret, aad, plaintext []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// Opener opens the one message of a key whose cipher is set up already.
+type Opener struct {
+	aead  cipher.AEAD
+	nonce [chacha20poly1305.NonceSize]byte // zeros: a key has one message
+}
+
+// NewOpener sets the cipher of a key up.
+func NewOpener(key *Secret) (o *Opener, err error) {
+	o = new(Opener)
+	secretmem.Do(func() { o.aead, err = chacha20poly1305.New(key[:]) })
+	if err != nil {
+		return nil, fmt.Errorf("sne: AEAD: %w", err)
+	}
+	return o, nil
+}
+
 // Open appends the plaintext of ciphertext to dst, or gives ErrOpen. dst may be
-// ciphertext[:0].
-func Open(dst []byte, key *Secret, aad, ciphertext []byte) ([]byte, error) {
+// ciphertext[:0]. It allocates nothing if dst has room.
+func (o *Opener) Open(dst, aad, ciphertext []byte) (out []byte, err error) {
 	if n := len(ciphertext) - Overhead; n > 0 {
 		dst = slices.Grow(dst, n)
 	}
-	var err error
-	secretmem.Do(func() {
-		var aead cipher.AEAD
-		if aead, err = chacha20poly1305.New(key[:]); err == nil {
-			var nonce [chacha20poly1305.NonceSize]byte
-			dst, err = aead.Open(dst, nonce[:], ciphertext, aad)
-		}
-	})
+	secretmem.Do(func() { out, err = o.aead.Open(dst, o.nonce[:], ciphertext, aad) })
 	if err != nil {
 		return nil, ErrOpen
 	}
-	return dst, nil
+	return out, nil
+}
+
+// Open appends the plaintext of ciphertext to dst, or gives ErrOpen. dst may be
+// ciphertext[:0].
+func Open(dst []byte, key *Secret, aad, ciphertext []byte) ([]byte, error) {
+	o, err := NewOpener(key)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return o.Open(dst, aad, ciphertext)
 }

@@ -57,18 +57,24 @@ func Seal(source io.Reader, es *kdf.Secret, e Epoch, rendition uint16, plaintext
 	return kdf.Seal(object, &sk, h, plaintext)
 }
 
-// Open appends the plaintext of an object to dst, or gives ErrSegment. The
-// header must be the one that was asked for; the caller has compared the
-// object's hash with the manifest before. dst must not overlap object.
-func Open(dst []byte, es *kdf.Secret, e Epoch, rendition uint16, object []byte) ([]byte, error) {
+// Opener opens one object whose key is set up already: what is left is the
+// check of the header and the AEAD, in place and without an allocation.
+type Opener struct {
+	want   []byte // the header that the object must have, its seal included
+	cipher *kdf.Opener
+}
+
+// NewOpener derives the key of an object from the epoch secret and the seal in
+// its header, or gives ErrSegment for an object that is not the one asked for.
+func NewOpener(es *kdf.Secret, e Epoch, rendition uint16, object []byte) (*Opener, error) {
 	n := len(object) - Overhead
 	if n < 1 || n > MaxPlaintext {
 		return nil, ErrSegment
 	}
-	h, body := object[:HeaderSize], object[HeaderSize:]
-	seal := h[HeaderSize-sealSize:]
 	want := header(e, rendition, n)
-	if string(want[:HeaderSize-sealSize]) != string(h[:HeaderSize-sealSize]) {
+	seal := want[HeaderSize-sealSize:]
+	copy(seal, object[HeaderSize-sealSize:HeaderSize])
+	if string(want) != string(object[:HeaderSize]) {
 		return nil, ErrSegment
 	}
 	var sk kdf.Secret
@@ -76,9 +82,33 @@ func Open(dst []byte, es *kdf.Secret, e Epoch, rendition uint16, object []byte) 
 	if err := sealKey(&sk, es, e, rendition, seal); err != nil {
 		return nil, err
 	}
-	out, err := kdf.Open(dst, &sk, h, body)
+	cipher, err := kdf.NewOpener(&sk)
+	if err != nil {
+		return nil, err
+	}
+	return &Opener{want, cipher}, nil
+}
+
+// Open appends the plaintext of the object to dst, or gives ErrSegment. dst
+// must not overlap object.
+func (o *Opener) Open(dst, object []byte) ([]byte, error) {
+	if len(object) < Overhead || string(o.want) != string(object[:HeaderSize]) {
+		return nil, ErrSegment
+	}
+	out, err := o.cipher.Open(dst, object[:HeaderSize], object[HeaderSize:])
 	if err != nil {
 		return nil, ErrSegment
 	}
 	return out, nil
+}
+
+// Open appends the plaintext of an object to dst, or gives ErrSegment. The
+// header must be the one that was asked for; the caller has compared the
+// object's hash with the manifest before. dst must not overlap object.
+func Open(dst []byte, es *kdf.Secret, e Epoch, rendition uint16, object []byte) ([]byte, error) {
+	o, err := NewOpener(es, e, rendition, object)
+	if err != nil {
+		return nil, err
+	}
+	return o.Open(dst, object)
 }
