@@ -22,7 +22,7 @@ build: ## the commands, into bin/
 	go build -trimpath -o bin/ ./hub/cmd/...
 
 run: build ## platform and hub on this machine; MUSIC=folder, ROOMS=all
-	./bin/sonademo $(if $(MUSIC),--music "$(MUSIC)") $(if $(ROOMS),--rooms "$(ROOMS)")
+	@m="$(MUSIC)"; exec ./bin/sonademo $${m:+--music "$${m/#\~/$$HOME}"} $(if $(ROOMS),--rooms "$(ROOMS)")
 
 test: ## everything that needs no root, under 5 minutes
 	go vet ./...
