@@ -6,12 +6,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const background = 10 // as nice(1)
-
-// stepBack lets everything else on the machine go first, music that plays
-// above all. On Linux a priority is a thread's own: the calling goroutine
-// keeps its thread, which ends with it.
-func stepBack() {
+// stepBack has the calling goroutine's work give way to whatever wakes up on
+// the machine, music that plays above all, until the returned function is
+// called in the same goroutine. A niceness would do more, but only root may
+// take it back; the thread would have to end, and the kernel ends every child
+// that was started from it and is to die with its parent, such as the jack.
+func stepBack() (back func()) {
 	runtime.LockOSThread()
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, background) // refused: we only are less polite
+	before, err := unix.SchedGetAttr(0, 0)
+	if err != nil || before.Policy != unix.SCHED_NORMAL {
+		return runtime.UnlockOSThread // refused, or somebody chose already: we only are less polite
+	}
+	batch := *before
+	batch.Policy = unix.SCHED_BATCH
+	if unix.SchedSetAttr(0, &batch, 0) != nil {
+		return runtime.UnlockOSThread
+	}
+	return func() {
+		_ = unix.SchedSetAttr(0, before, 0) // to the usual policy everybody may return
+		runtime.UnlockOSThread()
+	}
 }

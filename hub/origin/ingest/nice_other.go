@@ -3,4 +3,4 @@
 package ingest
 
 // stepBack does nothing where a priority is the whole process's.
-func stepBack() {}
+func stepBack() (back func()) { return func() {} }

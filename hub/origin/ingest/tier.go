@@ -87,7 +87,7 @@ func (g *Ingester) press(ctx context.Context, e *entry, tier uint16, stage *publ
 // encodeAll is one worker.
 func (g *Ingester) encodeAll(ctx context.Context, e *entry, tier uint16, stage *publish.Stage, jobs <-chan epoch, done chan<- *manifest.Record) error {
 	if g.Progress().Ready > 0 { // somebody may be listening on this very machine
-		stepBack()
+		defer stepBack()()
 	}
 	f := e.track.Format
 	enc, err := codec.NewEncoder(f)
