@@ -33,7 +33,7 @@ func (p *Player) conduct() {
 
 // end leaves silence and no track behind.
 func (p *Player) end() {
-	p.silence()
+	p.silence(stopAfter)
 	p.dropReader()
 	p.run, p.earlier = nil, nil
 	p.collect()
@@ -171,14 +171,14 @@ func (p *Player) catchUp(o *output) {
 	}
 }
 
-// silence stops the sound within stopAfter; what was not heard is kept.
-func (p *Player) silence() {
+// silence stops the sound after that time; what was not heard is kept.
+func (p *Player) silence(after time.Duration) {
 	if p.run == nil || p.starved && p.run.heard >= p.run.end {
 		return
 	}
 	at := min(max(p.run.timeline.At, p.run.heard), p.run.end)
 	if p.listen() { // otherwise nobody heard what has passed
-		stop := p.now().Add(stopAfter)
+		stop := p.now().Add(after)
 		at = min(max(at, p.run.timeline.Pos(stop)), p.run.end)
 		p.quiet = min(p.run.timeline.Instant(at), stop)
 		if n := len(p.earlier); n > 0 { // no output takes back what was written before a change of format
@@ -196,7 +196,7 @@ func (p *Player) cut() {
 		return
 	}
 	if !p.held {
-		p.silence()
+		p.silence(min(p.lead(), stopAfter)) // what follows cannot sound earlier, and nothing is repeated
 	}
 	p.tell()
 	p.run.truncate(p.run.heard)

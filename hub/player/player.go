@@ -205,7 +205,7 @@ func (p *Player) halt() {
 	if p.reader != nil {
 		p.reader.hold(true)
 	}
-	p.silence()
+	p.silence(stopAfter)
 }
 
 // Attach adds a member to the group's sound on the given output. A join that
